@@ -15,7 +15,7 @@ from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.data.prefetch import PATIENCE, Prefetch
 from nnlite.data.py_dataset import PyDataset, fetched, in_random_order
 from nnlite.data.slices import Slices, are_read_by_slices, of_samples
-from nnlite.data.sources import apply_class_weight, leaves, sources_of
+from nnlite.data.sources import apply_class_weight, input_alone, leaves, sources_of
 from nnlite.errors import prefixed
 
 
@@ -66,7 +66,8 @@ def make_batches(
         data = (of_samples(data[0], size), *data[1:])
     elif are_read_by_slices(data):
         kinds = {"multi_input": model._multi_input(), "integer": model._integer_inputs()}
-        data = Slices(sources_of(*data, **kinds), size), None, None
+        x, *others = data
+        data = Slices(sources_of(input_alone(model, x), *others, **kinds), size), None, None
     elif not yields_batches(data[0]):
         sources = read(data)
         model._prepare_for(*sources)

@@ -15,10 +15,11 @@ from nnlite.data.kinds import is_read_by_slices
 from nnlite.data.sliced_source import SlicedSource
 from nnlite.data.source import Source
 from nnlite.engine.dispatch import MAX_NDIM
+from nnlite.engine.lengths import fits
 from nnlite.engine.tensor import Tensor, kind_of
 from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
-from nnlite.tree import flatten, map_structure
+from nnlite.tree import flatten, is_shape, map_structure
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
 INT32 = np.iinfo(np.int32)
@@ -284,9 +285,11 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     """
     inputs, outputs = multi_input
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
-    sources = (
-        _sources(x, "x", inputs, lambda key: key in integer),
-        None if y is None else _sources(_alone(y), "y", outputs, lambda key: "if possible"),
+    sources = (_sources(x, "x", inputs, lambda key: key in integer),)
+    rows = leaves(sources)[0].rows
+    y, sample_weight = (_alone(values, rows, outputs) for values in (y, sample_weight))
+    sources += (
+        None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
         None
         if sample_weight is None
         else _sources(sample_weight, "sample_weight", shared, lambda key: False),
@@ -304,10 +307,34 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     return sources
 
 
-def _alone(y):
-    """Targets that are the only entry of a tuple, as a data set may yield them, as they are."""
-    one = isinstance(y, tuple) and len(y) == 1 and np.ndim(getattr(y[0], "shape", 0)) == 1
-    return y[0] if one and len(y[0].shape) else y
+def input_alone(model, x):
+    """The data of a model's only input, where they come in a list or a dict of one.
+
+    Parameters
+    ----------
+    model : Model
+    x : array-like, or list or dict of them
+    """
+    shape = model._input_shape
+    if not isinstance(x, (list, tuple, dict)) or len(x) != 1 or not is_shape(shape):
+        return x
+    if isinstance(x, dict):
+        return x if model._graph is None else x.get(model.input_names[0], x)
+    # A list of one row is an array, too: its row has one dimension less.
+    given = getattr(x[0], "shape", ())
+    return x[0] if given and fits(given[1:], shape[1:]) else x
+
+
+def _alone(values, rows, several):
+    """Targets or weights of so many rows that are the only entry of a tuple, as a data set may
+    yield them, or of a list for the only output, as they are."""
+    if not isinstance(values, (list, tuple)) or len(values) != 1:
+        return values
+    shape = getattr(values[0], "shape", ())
+    if np.ndim(shape) != 1 or not shape:
+        return values
+    listed = several is False and shape[0] == rows
+    return values[0] if listed or isinstance(values, tuple) else values
 
 
 def _sources(values, name, several, integer):

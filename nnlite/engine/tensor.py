@@ -207,6 +207,8 @@ class Variable(Tensor):
         What it returns is added to the loss of a layer whose weight this is.
     constraint : function of the values or None
         Optimizers put what it returns in place of the values after each step.
+    overwrite_with_gradient : bool
+        Whether optimizers put its gradient in place of the values, and do no more with it.
 
     Examples
     --------
@@ -229,7 +231,21 @@ class Variable(Tensor):
         self.trainable = trainable
         self.name = name
         self.regularizer = self.constraint = None
+        self._overwrites = False
         self.version = 0
+
+    @property
+    def overwrite_with_gradient(self):
+        return self._overwrites
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"Variable {self.name!r}: overwrite_with_gradient: expected True or False, "
+                f"got {value!r}"
+            )
+        self._overwrites = value
 
     @staticmethod
     def _copied(values, name):
@@ -311,12 +327,13 @@ class Variable(Tensor):
         return _restore_variable(self._data, *self._attributes())
 
     def _attributes(self):
-        return self.trainable, self.name, self.regularizer, self.constraint
+        return self.trainable, self.name, self.regularizer, self.constraint, self._overwrites
 
 
-def _restore_variable(values, trainable, name, regularizer, constraint=None):
+def _restore_variable(values, trainable, name, regularizer, constraint=None, overwrites=False):
     variable = Variable(values, trainable, name, NAMES[values.dtype])
     variable.regularizer, variable.constraint = regularizer, constraint
+    variable.overwrite_with_gradient = overwrites
     return variable
 
 

@@ -77,14 +77,13 @@ def _state(layer):
 
 
 def _containers(value, within=()):
-    """The lists and dicts in a structure that may grow."""
-    if any(value is outer for outer in within):
-        return
-    if isinstance(value, (list, dict)):
+    """The lists and dicts in a list, tuple or dict that may grow, and it itself."""
+    if not isinstance(value, tuple):
         yield value
-    if isinstance(value, (list, tuple, dict)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _containers(inner, (*within, value))
+    within = (*within, value)
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (list, tuple, dict)) and all(inner is not outer for outer in within):
+            yield from _containers(inner, within)
 
 
 def _restore(layer, attributes, containers):

@@ -147,6 +147,7 @@ class Layer(Penalized):
         return AttributeError(words, name=name, obj=self)
 
     _legal = {"dtype": settings.precision}
+    stateful = False  # whether a batch begins with the states that the one before ended with
     input_spec = None  # InputSpec, or a structure of them: what the inputs must be
     # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
     # it. None: whatever comes.

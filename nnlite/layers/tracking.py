@@ -114,6 +114,7 @@ class Tracked(Configurable):
         constraint=None,
         autocast=True,
         aggregation=None,
+        overwrite_with_gradient=False,
     ):
         """Make a weight of this layer.
 
@@ -132,6 +133,8 @@ class Tracked(Configurable):
             What the weight becomes after each step of an optimizer.
         autocast, aggregation
             Ignored; accepted for Keras's signature.
+        overwrite_with_gradient : bool, default False
+            Whether optimizers put the gradient in place of the weight, and do no more with it.
 
         Returns
         -------
@@ -153,6 +156,7 @@ class Tracked(Configurable):
         weight.regularizer = regularizers.get(regularizer)
         if constraint is not None:
             weight.constraint = constraints.get(constraint)
+        weight.overwrite_with_gradient = overwrite_with_gradient
         self.__dict__.setdefault("_weights", []).append(weight)
         return weight
 
@@ -366,5 +370,5 @@ def keeps_states(layer):
     ----------
     layer : Layer
     """
-    stateful = getattr(layer, "stateful", False) or any(v.is_state for v in layer._own_weights())
+    stateful = layer.stateful or any(v.is_state for v in layer._own_weights())
     return bool(stateful) or any(map(keeps_states, layer._sublayers))

@@ -6,7 +6,7 @@ import numbers
 from nnlite import config, lazy, metrics, names, saving, visualization
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
-from nnlite.data.sources import LookedUp
+from nnlite.data.sources import LookedUp, input_alone
 from nnlite.engine.symbolic import Symbol, is_symbolic, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
@@ -403,9 +403,10 @@ class Model(Trainer, Exported, StateTree, Layer):
 
     def _looked_up(self, x):
         """What the look-ups that the model begins with make of data: Sources of the rest; data as
-        they are if there are none."""
+        they are if there are none, but those of its only input without a list around them."""
         if isinstance(x, LookedUp):
             return x
+        x = input_alone(self, x)
         self._build_to_look_up(x)
         if self._front is None:
             return x

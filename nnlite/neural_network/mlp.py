@@ -18,6 +18,13 @@ from nnlite.neural_network.base import BaseMLP, is_stochastic
 from nnlite.neural_network.docstrings import inject_docs
 
 
+def _accuracy(y, predicted, sample_weight):
+    """scikit-learn's accuracy_score, of plain labels without its checks, which take long."""
+    if isinstance(y, np.ndarray) and y.ndim == 1:
+        return float(np.average(y == predicted, weights=sample_weight))
+    return accuracy_score(y, predicted, sample_weight=sample_weight)
+
+
 @inject_docs
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """scikit-learn's MLPClassifier, with its settings, random numbers and results, but faster.
@@ -86,14 +93,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return super()._target(y, network)
 
     def _stratified_by(self, y):
-        return y if self.n_outputs_ == 1 else None
+        # The strings that scikit-learn would make of each row, one by one.
+        return np.where(y[:, 0], "True", "False") if self.n_outputs_ == 1 else None
 
     def _decoded(self, outputs):
         """Labels from outputs, or from the binary targets."""
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         return self._label_binarizer.inverse_transform(outputs)
 
-    _score = staticmethod(accuracy_score)
+    _score = staticmethod(_accuracy)
 
     @available_if(is_stochastic)
     def partial_fit(self, X, y, sample_weight=None, classes=None):

@@ -61,6 +61,35 @@ def gradient_for(variable, grad):
     return tensor
 
 
+def left_to_update(pairs, accumulation_steps=None):
+    """Put gradients in place of the variables that say so (`overwrite_with_gradient`).
+
+    Parameters
+    ----------
+    pairs : list of (Tensor, Variable)
+    accumulation_steps : int, optional
+
+    Returns
+    -------
+    list of (Tensor, Variable)
+        The others.
+
+    Raises
+    ------
+    ValueError
+        If gradients are accumulated, where a sum of them would take the place.
+    """
+    for grad, variable in pairs:
+        if variable.overwrite_with_gradient and accumulation_steps:
+            raise ValueError(
+                f"gradient_accumulation_steps: expected None, as {variable.name!r} has "
+                f"overwrite_with_gradient=True, got {accumulation_steps}"
+            )
+        if variable.overwrite_with_gradient:
+            ops.assign(variable, grad)
+    return [pair for pair in pairs if not pair[1].overwrite_with_gradient]
+
+
 def norm_of(grads):
     """The Euclidean norm of all elements of the gradients."""
     total, *more = [ops.sum_squares(g) for g in grads]

@@ -15,6 +15,7 @@ from nnlite.optimizers.averages import follow
 from nnlite.optimizers.gradients import (
     gradient_for,
     is_trainable,
+    left_to_update,
     limited,
     list_of,
     pairs_of,
@@ -375,6 +376,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
                 "so they stay as they are",
                 UserWarning,
             )
+        pairs = left_to_update(pairs, self.gradient_accumulation_steps)
         return [g for g, _ in pairs], [v for _, v in pairs]
 
     def _accumulate(self, grads, variables, rate):

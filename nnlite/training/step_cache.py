@@ -308,7 +308,8 @@ def _settings_of(model):
     if not all(map(_is_ours, (*made, *parts, *filter(callable, given)))):
         return None
     states = [(id(p), configurable.frozen(getattr(p, "__dict__", {}))) for p in parts]
-    return states, [(id(v), trains) for v, trains in weights], config.of_steps()
+    weights = [(id(v), trains, v.overwrite_with_gradient) for v, trains in weights]
+    return states, weights, config.of_steps()
 
 
 def _is_ours(code):

@@ -56,6 +56,7 @@ CASES = {
         },
     ),
     "held out": ("MLPClassifier", CANCER, OF_TWO, {"early_stopping": True, "n_iter_no_change": 2}),
+    "held-out labels": ("MLPClassifier", COLUMNS, LABELS, {"early_stopping": True}),
     "in order": ("MLPClassifier", CANCER, OF_TWO, {"shuffle": False, "batch_size": 50}),
     "regression": ("MLPRegressor", COLUMNS, NUMBERS[:, 0], {"activation": "identity"}),
     "three numbers": ("MLPRegressor", COLUMNS, NUMBERS, {"batch_size": 40, "beta_1": 0.5}),

@@ -327,3 +327,47 @@ def test_a_build_that_a_train_step_calls_is_no_step():
     model.compile(rule, "mse")
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
     assert rule.counts[0].item() == 11.0 + 6 * 2 * 0.5
+
+
+class Shift(layers.Layer):
+    """Adds to each row the dot product of it and of a weight that becomes its own gradient."""
+
+    def build(self, input_shape):
+        name, more = "shift", {"overwrite_with_gradient": True}
+        self.shift = self.add_weight(input_shape[-1:], "zeros", name=name, **more)
+
+    def call(self, inputs):
+        return inputs + ops.sum(self.shift * inputs, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_weight_may_be_overwritten_with_its_gradient(eagerly):
+    model = keras.Sequential([keras.Input((3,)), Shift(), layers.Dense(1, use_bias=False)])
+    model.compile(Adam(0.5, clipnorm=0.1), lambda y, found: found[:, 0], run_eagerly=eagerly)
+    before = model.layers[1].kernel.numpy()
+    model.fit(X, Y, batch_size=12, verbose=0)
+    gradient = X.mean(axis=0) * before.sum()
+    np.testing.assert_allclose(model.layers[0].shift.numpy(), gradient, rtol=1e-5, atol=1e-7)
+    after = model.layers[1].kernel.numpy()
+    assert np.abs(after - before).max() == pytest.approx(0.5, rel=1e-3)  # Adam's first step
+    model.layers[0].shift.overwrite_with_gradient = False
+    shift = model.layers[0].shift.numpy()
+    model.fit(X, Y, batch_size=12, verbose=0)
+    moved = np.abs(model.layers[0].shift.numpy() - shift).max()
+    assert moved == pytest.approx(0.5, rel=0.3)
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, keras.optimizers.LossScaleOptimizer])
+def test_an_overwritten_variable_and_another_may_have_one_optimizer(around):
+    first = keras.Variable([1.0, 2.0])
+    first.overwrite_with_gradient = True
+    first, other = pickle.loads(pickle.dumps(first)), keras.Variable([1.0, 2.0])
+    rule = around(SGD(1.0))
+    scale = float(rule.scale_loss(1.0))  # which gradients are divided by
+    rule.apply_gradients([([5.0, 6.0], first), ([scale, scale], other)])
+    assert first.numpy().tolist() == [5.0, 6.0]
+    np.testing.assert_allclose(other.numpy(), [0.0, 1.0], atol=1e-6)
+    with pytest.raises(TypeError, match="overwrite_with_gradient: expected True or False"):
+        first.overwrite_with_gradient = "true"
+    with pytest.raises(ValueError, match="gradient_accumulation_steps: expected None, as"):
+        SGD(1.0, gradient_accumulation_steps=2).apply_gradients([([1.0, 1.0], first)])

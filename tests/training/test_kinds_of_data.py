@@ -82,6 +82,38 @@ def test_x_of_any_kind_gives_the_bits_of_a_float32_copy(kind, tmp_path):
     assert arrays_equal(*results)
 
 
+@pytest.mark.parametrize("functional", [False, True])
+@pytest.mark.parametrize("kind", [list, tuple, dict, iter])
+def test_the_only_input_may_come_in_a_list_and_so_may_targets_and_weights(kind, functional):
+    """As in Keras, which takes a list of inputs from every model."""
+
+    def made():
+        model = classifier()
+        if functional:
+            symbol = keras.Input((D,), name="rows")
+            model = keras.Model(symbol, model(symbol))
+            model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    weight = np.linspace(0, 1, N)
+    plain, model = made(), made()
+    names = "rows" if functional else "input_layer"
+    x, y, w = ({names: X} if kind is dict else kind([X])), [LABELS], [weight]
+    if kind is iter:
+        x, y, w = [X], (LABELS,), (weight,)
+        model.fit(iter([(x, y, w)]), verbose=0)
+    else:
+        model.fit(x, y, sample_weight=w, batch_size=N, shuffle=False, verbose=0)
+    plain.fit(X, LABELS, sample_weight=weight, batch_size=N, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), plain.get_weights())
+    assert model.evaluate(x, y, verbose=0) == plain.evaluate(X, LABELS, verbose=0)
+    for given in (model.predict(x, verbose=0), model.predict_on_batch(x), model(x).numpy()):
+        np.testing.assert_array_equal(given, plain.predict(X, verbose=0))
+    row = X[0, :, None]  # the last axis is there in vain
+    assert model.predict([X[0]], verbose=0).shape == (1, L)  # a list of one row
+    np.testing.assert_array_equal(model.predict([row], verbose=0), plain.predict(X[:1], verbose=0))
+
+
 @pytest.mark.parametrize(
     "dtype", ["bool", "uint8", "int64", "uint64", "float64", "float16", "object"]
 )

@@ -236,6 +236,17 @@ def test_what_an_earlier_prediction_found_out_is_used_only_where_it_holds():
     assert np.array_equal(model.predict(x), model(x).numpy())
 
 
+def test_a_fit_and_a_prediction_ask_for_no_attribute_that_is_not_there(monkeypatch):
+    """Words for the error would take longer than a prediction."""
+    asked = []
+    monkeypatch.setattr(keras.Model, "_no_attribute", lambda model, name: asked.append(name))
+    model = classifier()
+    model.fit(X, LABELS, validation_split=0.2, verbose=0)
+    model.evaluate(X, LABELS, verbose=0)
+    model.predict(X[:7], verbose=0)
+    assert asked == []
+
+
 def test_predict_needs_no_compile():
     model = keras.Sequential([layers.Dense(2)])
     assert model.predict(X).shape == (N, 2)
