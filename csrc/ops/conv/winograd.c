@@ -171,8 +171,8 @@ NNL_INLINE void overlap_line(vec *m, const int apart) {
     m[4 * apart] = m0 + even + even_of_2;
 }
 
-/* dx += B m B^T of some patches and of `width` channels, with which dx begins. `first`: dx is set to
- * 0 before, image by image. */
+/* dx += B m B^T of some patches and of `width` channels, with which dx begins. `first`: dx is set
+ * to 0 before, image by image. */
 static void add_patches(const nnl_patches *p, const real *m, nnl_range patches, int64_t width,
                         real *dx, bool first) {
     const nnl_conv *g = &p->g;
