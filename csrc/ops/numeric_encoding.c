@@ -83,22 +83,28 @@ typedef struct {
     real through;
 } encoded_place;
 
-/* Of rising numbers the last one below x, or the first; the first for NaN. */
-static int64_t last_below(real x, const real *lower, int64_t n) {
-    int64_t at = 0;
-    while (n > 1) {
-        const int64_t half = n / 2;
-        at += half & -(int64_t)(lower[at + half] < x);
-        n -= half;
-    }
-    return at;
-}
+/* Rows whose places are looked for side by side: one search alone waits for memory at each half. */
+enum { PLACE_LANES = 16 };
 
-/* Where the number of a row lies among the bins of its column, of which there is one. */
-static encoded_place place_of(const encoded *e, int64_t row, int64_t f, int64_t first) {
-    const real x = e->x[row * e->F + f];
-    const int64_t bin = first + last_below(x, e->lower + first, e->bins[f]);
-    return (encoded_place){(int32_t)bin, through_bin(x, e->lower[bin], e->slope[bin])};
+/* Where the numbers of n rows, PLACE_LANES at most, lie among the bins of a column, of which there
+ * is one. */
+static void places_of(encoded_place *places, const encoded *e, int64_t row, int64_t n, int64_t f,
+                      int64_t first) {
+    real x[PLACE_LANES] = {0};
+    int32_t at[PLACE_LANES] = {0};
+    const real *lower = e->lower + first;
+    for (int64_t i = 0; i < n; i++) x[i] = e->x[(row + i) * e->F + f];
+    for (int32_t left = e->bins[f]; left > 1; left -= left / 2) {
+        const int32_t half = left / 2;
+        NNL_LANES
+        for (int i = 0; i < PLACE_LANES; i++)
+            at[i] += half & -(int32_t)(lower[at[i] + half] < x[i]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t bin = first + at[i];
+        const real through = through_bin(x[i], e->lower[bin], e->slope[bin]);
+        places[i] = (encoded_place){(int32_t)bin, through};
+    }
 }
 
 /* Columns of y that are computed together: a constant makes loops of whole vectors. */
@@ -115,16 +121,16 @@ static void values_at_boundaries(real *values, const encoded *e, int64_t first, 
     }
 }
 
-/* Adds to n columns of y what all columns of x add there. */
+/* Adds to n columns of y what all columns of x add there. Places of a row are PLACE_LANES apart. */
 NNL_INLINE void encoded_columns(real *restrict y, const real *x, const real *values,
                                 const encoded_place *places, const encoded *e, int64_t j,
                                 const int64_t n) {
     for (int64_t f = 0; f < e->kept; f++)
         add_multiple(y + j, x[f] * e->scale[f], e->w + f * e->U + j, n);
-    for (int64_t f = 0; f < e->F; f++) {
+    for (int64_t f = 0; f < e->F; f++, places += PLACE_LANES) {
         if (e->bins[f] == 0) continue;
-        const real *v = values + (places[f].bin + f) * e->U + j;
-        const real through = places[f].through;
+        const real *v = values + (places->bin + f) * e->U + j;
+        const real through = places->through;
         for (int64_t i = 0; i < n; i++)
             y[j + i] = fmadd(through, v[e->U + i], fmadd(1 - through, v[i], y[j + i]));
     }
@@ -138,7 +144,8 @@ NNL_INLINE void encoded_columns(real *restrict y, const real *x, const real *val
 static void op_encoded_linear(const nnl_call *call, nnl_team *team) {
     const encoded e = plan_encoded(&call->in[0], call->in + 1, call->attr[0].i);
     real *values = team->scratch; /* for each column a row more than it has bins */
-    encoded_place *places = (encoded_place *)(values + (e.T + e.F) * e.U) + team->id * e.F;
+    encoded_place *places = (encoded_place *)(values + (e.T + e.F) * e.U);
+    places += team->id * e.F * PLACE_LANES; /* those of some rows, column after column */
     const nnl_range columns = nnl_share(e.F, 1, team), rows = nnl_share(e.N, 1, team);
     for (int64_t f = 0, t = 0; f < columns.end; t += e.bins[f++])
         if (f >= columns.begin) values_at_boundaries(values + (t + f) * e.U, &e, t, e.bins[f]);
@@ -150,18 +157,21 @@ static void op_encoded_linear(const nnl_call *call, nnl_team *team) {
             memcpy(y, call->in[6].data, (size_t)e.U * sizeof *y);
         else
             memset(y, 0, (size_t)e.U * sizeof *y);
-        for (int64_t f = 0, t = 0; f < e.F; t += e.bins[f++])
-            if (e.bins[f]) places[f] = place_of(&e, row, f, t);
+        const int64_t lane = (row - rows.begin) % PLACE_LANES;
+        const int64_t n = min_of(PLACE_LANES, rows.end - row);
+        for (int64_t f = 0, t = 0; lane == 0 && f < e.F; t += e.bins[f++])
+            if (e.bins[f]) places_of(places + f * PLACE_LANES, &e, row, n, f, t);
         int64_t j = 0;
         for (; j + ENCODED_WIDTH <= e.U; j += ENCODED_WIDTH)
-            encoded_columns(y, x, values, places, &e, j, ENCODED_WIDTH);
-        encoded_columns(y, x, values, places, &e, j, e.U - j);
+            encoded_columns(y, x, values, places + lane, &e, j, ENCODED_WIDTH);
+        encoded_columns(y, x, values, places + lane, &e, j, e.U - j);
     }
 }
 
 static int64_t encoded_linear_scratch(const nnl_call *call, int threads) {
     const int64_t T = call->in[3].shape[0], F = call->in[5].shape[0], U = call->in[1].shape[1];
-    return (T + F) * U * (int64_t)sizeof(real) + threads * F * (int64_t)sizeof(encoded_place);
+    return (T + F) * U * (int64_t)sizeof(real) +
+           threads * F * PLACE_LANES * (int64_t)sizeof(encoded_place);
 }
 
 /* Rows of dw, which are the sums e^T dy, become the gradients of w; those of scale are their
@@ -191,7 +201,8 @@ static void bins_gradient(real *restrict dw, const real *restrict dy, encoded_pl
                           const encoded *e, int64_t f, int64_t first) {
     const int64_t bins = e->bins[f], U = e->U;
     memset(dw, 0, (size_t)(bins * U) * sizeof *dw);
-    for (int64_t row = 0; row < e->N; row++) places[row] = place_of(e, row, f, first);
+    for (int64_t row = 0; row < e->N; row += PLACE_LANES)
+        places_of(places + row, e, row, min_of(PLACE_LANES, e->N - row), f, first);
     int64_t j = 0;
     for (; j + ENCODED_WIDTH <= U; j += ENCODED_WIDTH)
         add_between(dw, dy, places, e, first, j, ENCODED_WIDTH);
