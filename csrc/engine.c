@@ -12,6 +12,7 @@
 #include "ops/conv/gradient_input.c"
 #include "ops/conv/gradient_kernel.c"
 #include "ops/conv/depthwise.c"
+#include "ops/conv/chain.c"
 #include "ops/elementwise.c"
 #include "ops/activation.c"
 #include "ops/shape.c"

@@ -132,7 +132,7 @@ def alike(call, other):
     return call.condition is other.condition
 
 
-def _forget_overwritten(waiting, call, roots):
+def forget_overwritten(waiting, call, roots):
     """Take out of `waiting`, a dict of calls that run later than recorded, those that read what
     `call` overwrites."""
     written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
@@ -160,7 +160,7 @@ def absorb(calls, results, roots, folds=False):
                 del found[id(before)]
                 call = before.replaced(inputs=inputs, outputs=call.outputs, attrs=attrs)
         found[id(call)] = call
-        _forget_overwritten(waiting, call, roots)
+        forget_overwritten(waiting, call, roots)
         if call.op.absorbs and call.attrs["kind"] == 0 and readers[id(call.outputs[0])] == 1:
             waiting[id(call.outputs[0])] = call
     return list(found.values())
@@ -181,7 +181,7 @@ def take_in_padding(calls, results, roots):
             attrs["pad_left"] += pad.attrs["left"]
             call = call.replaced(inputs=[pad.inputs[0], *call.inputs[1:]], attrs=attrs)
         found[id(call)] = call
-        _forget_overwritten(padded, call, roots)
+        forget_overwritten(padded, call, roots)
         if call.op.name == "pad2d" and readers[id(call.outputs[0])] == 1 and not _crops(call):
             padded[id(call.outputs[0])] = call
     return list(found.values())
@@ -240,7 +240,7 @@ def fuse(calls, results, roots):
             order.append(producer)
             tensors.add(id(call.inputs[i]))
         order.append(call)
-        _forget_overwritten(waiting, call, roots)
+        forget_overwritten(waiting, call, roots)
         if call.op.fuses == "producer" and readers[id(call.outputs[0])] == 1:
             waiting[id(call.outputs[0])] = call
     return Fusion([c for c in order if not c.op.view], tensors)

@@ -26,9 +26,10 @@ static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_epilogue epilogue = {.bias = folded_bias(&folded, room, g.C * g.M, team),
                                    .activation = (int)call->attr[0].i,
                                    .alpha = call->attr[1].f};
+    const nnl_range part = nnl_share(g.N * g.OH, 1, team);
+    real *y = (real *)call->out[0].data + part.begin * g.OW * g.C * g.M;
     transpose_kernel(&g, call->in[1].data, folded.scale, false, team->scratch, team);
-    depthwise_rows(&g, call->in[0].data, team->scratch, &epilogue, call->out[0].data,
-                   nnl_share(g.N * g.OH, 1, team));
+    depthwise_rows(&g, call->in[0].data, team->scratch, &epilogue, y, part);
 }
 
 /* The transposed kernel, then the bias. */
@@ -116,19 +117,19 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     nnl_taps *right = (nnl_taps *)(w + transposed_size(&call->in[1])) + team->id * g.W;
     const nnl_depthwise of_dy = turned_around(&g);
     const bool turned = (g.M == 1 && g.stride_h * g.stride_w == 1) || is_in_blocks(&of_dy);
+    const nnl_range part = nnl_share(g.N * g.H, 1, team);
+    real *dx = (real *)call->out[0].data + part.begin * g.W * g.C;
     transpose_kernel(&g, call->in[1].data, NULL, turned, w, team);
     if (turned) {
-        depthwise_rows(&of_dy, call->in[0].data, w, &(nnl_epilogue){.activation = NNL_LINEAR},
-                       call->out[0].data, nnl_share(g.N * g.H, 1, team));
+        depthwise_rows(&of_dy, call->in[0].data, w, &(nnl_epilogue){.activation = NNL_LINEAR}, dx,
+                       part);
         return;
     }
     for (int64_t i = 0; i < g.W; i++)
         right[i] = taps_above(i + g.left, g.KW, g.dilation_w, g.stride_w, g.OW);
-    const nnl_range part = nnl_share(g.N * g.H, 1, team);
     for (int64_t r = part.begin; r < part.end; r++) {
         const real *dy = (const real *)call->in[0].data + r / g.H * g.OH * g.OW * g.C * g.M;
         const nnl_taps down = taps_above(r % g.H + g.top, g.KH, g.dilation_h, g.stride_h, g.OH);
-        real *dx = (real *)call->out[0].data + r * g.W * g.C;
         for (int64_t i = 0; i < g.W; i++, dx += g.C) gather_pixel(&g, dy, w, dx, &down, &right[i]);
     }
 }
