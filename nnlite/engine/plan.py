@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
-from nnlite.engine.chains import join_convolutions
 from nnlite.engine.constants import Kept, pack_kernels, reading, separate, take_shortcuts
 from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
@@ -20,6 +19,7 @@ from nnlite.engine.passes import (
     cancel_transposes,
     drop_unneeded,
     fuse,
+    join,
     leave_out_unread,
     read_rows_in_place,
     take_in_padding,
@@ -93,7 +93,7 @@ class Plan:
             if self.engine.isa != "generic":  # it computes as the C files of `export` do
                 calls = take_shortcuts(calls, self.results, self.roots)
             calls = pack_kernels(calls, self.results, self.roots, self.engine.panel)
-            calls = join_convolutions(calls, self.results, self.roots, self.engine.panel)
+            calls = join(calls, self.results, self.roots, self.engine.panel)
             constant, made, calls = separate(calls, self.results, self.roots)
             self.constants = Kept.all_of(made, constant, partial(_plan_of, real, isa), self.engine)
             calls = reading(calls, made, self.constants)

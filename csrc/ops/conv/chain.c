@@ -1,7 +1,7 @@
 /* chain.c: up to three convolutions as one op: of single pixels (`widen`), depthwise, and again of
  * single pixels (`narrow`). A thread computes some rows of y at a time: first the rows of the
  * widened images that are under them, then the depthwise rows, then y. So what lies between stays
- * in L2, and never reaches memory. Each element is computed as by three ops, so the bits are theirs.
+ * in L2, and never reaches memory. Each element is computed as by three ops: the bits are theirs.
  * Letters and terms as in geometry.h and depthwise.h. */
 #include <stdbool.h>
 #include <stdint.h>

@@ -206,9 +206,9 @@ NNL_INLINE vec load_of(const nnl_summed s, const real *p, int64_t n) {
     return s.vectors > 1 ? vec_load(p) : vec_load_first(p, n);
 }
 
-/* sum[l][i][k] += the sum over `strip` pixels of dy times x under tap (i, k). `x` is under the first
- * tap of the first of them. Columns that are not `inside` the image are 0, and of the rows of the
- * kernel only `rows` are inside, unless all are. */
+/* sum[l][i][k] += the sum over `strip` pixels of dy times x under tap (i, k). `x` is under the
+ * first tap of the first pixel. Columns that are not `inside` the image are 0, and of the rows of
+ * the kernel only `rows` are inside, unless all are. */
 NNL_INLINE void correlate_strip(const nnl_summed s, const int strip, const bool all_inside,
                                 const nnl_depthwise *g, nnl_sums sum, const real *x, const real *dy,
                                 nnl_range inside, nnl_range rows, int64_t n) {
