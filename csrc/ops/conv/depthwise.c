@@ -189,9 +189,10 @@ static void correlate_pixels(const nnl_depthwise *g, real *dw, const real *x, co
  * these vectors are two lines of a cache: side by side they come from L2 twice as fast as apart. */
 enum {
     SUMMED_VECTORS = 2,
-    SUMMED_ROWS = VEC_BYTES == 64 ? 3 : 1,      /* of kernels with 3 columns ... */
-    SUMMED_ROWS_OF_5 = VEC_BYTES == 64 ? 2 : 1, /* ... and with 5 */
-    SUMMED_BLOCK = 1 << 16                      /* reals of x and dy in a block, about */
+    SUMMED_ROWS = VEC_BYTES == 64 ? 3 : 1,              /* of kernels with 3 columns ... */
+    SUMMED_ROWS_OF_5 = VEC_BYTES == 64 ? 2 : 1,         /* ... and with 5 */
+    SUMMED_BLOCK = 1 << 16,                             /* reals of x and dy in a block, about */
+    STRIP_COLUMNS = (STRIP - 1) * MAX_STRIDE + MAX_TAPS /* of x under a strip, at most */
 };
 
 /* What the loops are compiled for: rows and columns of the kernel, the stride of the columns, and
@@ -206,33 +207,70 @@ NNL_INLINE vec load_of(const nnl_summed s, const real *p, int64_t n) {
     return s.vectors > 1 ? vec_load(p) : vec_load_first(p, n);
 }
 
-/* sum[l][i][k] += the sum over `strip` pixels of dy times x under tap (i, k). `x` is under the
- * first tap of the first pixel. Columns that are not `inside` the image are 0, and of the rows of
- * the kernel only `rows` are inside, unless all are. */
-NNL_INLINE void correlate_strip(const nnl_summed s, const int strip, const bool all_inside,
-                                const nnl_depthwise *g, nnl_sums sum, const real *x, const real *dy,
-                                nnl_range inside, nnl_range rows, int64_t n) {
-#pragma GCC unroll 2
-    for (int l = 0; l < s.vectors; l++) {
-        vec by[STRIP];
+/* sum[k] += the sum over `strip` pixels of dy times the column of x under tap k. */
+NNL_INLINE void correlate_columns(const nnl_summed s, const int strip, vec sum[MAX_TAPS],
+                                  const vec *column, const vec *by) {
 #pragma GCC unroll 4
-        for (int p = 0; p < strip; p++) by[p] = load_of(s, dy + p * g->C + l * LANES, n);
+    for (int p = 0; p < strip; p++)
+#pragma GCC unroll 8
+        for (int k = 0; k < s.taps; k++)
+            sum[k] = vec_fmadd(column[p * s.stride + k], by[p], sum[k]);
+}
+
+/* sum[l][i][k] += the sum over `strip` pixels of dy times x under tap (i, k). `x` is under the
+ * first tap of the first pixel. Columns that are not `inside` the image are 0, and only `rows` of
+ * the rows of the kernel are inside. */
+NNL_INLINE void correlate_strip(const nnl_summed s, const int strip, const nnl_depthwise *g,
+                                nnl_sums sum, const real *x, const real *dy, nnl_range inside,
+                                nnl_range rows, int64_t n) {
+#pragma GCC unroll 2
+    for (int l = 0; l < s.vectors; l++, x += LANES, dy += LANES) {
+        vec by[STRIP], column[STRIP_COLUMNS];
+#pragma GCC unroll 4
+        for (int p = 0; p < strip; p++) by[p] = load_of(s, dy + p * g->C, n);
 #pragma GCC unroll 4
         for (int i = 0; i < s.rows; i++) {
-            if (!all_inside && (i < rows.begin || i >= rows.end)) continue;
-            const real *from = x + i * g->W * g->C + l * LANES;
-            vec column[(STRIP - 1) * MAX_STRIDE + MAX_TAPS];
+            if (i < rows.begin || i >= rows.end) continue;
 #pragma GCC unroll 16
             for (int j = 0; j < (strip - 1) * s.stride + s.taps; j++)
-                column[j] = all_inside || (j >= inside.begin && j < inside.end)
-                                ? load_of(s, from + j * g->C, n)
+                column[j] = j >= inside.begin && j < inside.end
+                                ? load_of(s, x + (i * g->W + j) * g->C, n)
                                 : (vec){0};
-#pragma GCC unroll 4
-            for (int p = 0; p < strip; p++)
-#pragma GCC unroll 8
-                for (int k = 0; k < s.taps; k++)
-                    sum[l][i][k] = vec_fmadd(column[p * s.stride + k], by[p], sum[l][i][k]);
+            correlate_columns(s, strip, sum[l][i], column, by);
         }
+    }
+}
+
+/* The same for consecutive strips that are inside. A few pointers move along, because computing
+ * the addresses would take the place of multiply-adds. */
+NNL_INLINE void correlate_inner(const nnl_summed s, const nnl_depthwise *g, nnl_sums sum,
+                                const real *x, const real *dy, int64_t strips, int64_t n) {
+    enum { PER_POINTER = 4, POINTERS = (STRIP_COLUMNS + PER_POINTER - 1) / PER_POINTER };
+    const int64_t C = g->C;
+    const real *at[SUMMED_ROWS][POINTERS];
+#pragma GCC unroll 4
+    for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 4
+        for (int q = 0; q < POINTERS; q++) at[i][q] = x + (i * g->W + q * PER_POINTER) * C;
+    for (; strips; strips--, dy += STRIP * C) {
+#pragma GCC unroll 2
+        for (int l = 0; l < s.vectors; l++) {
+            vec by[STRIP], column[STRIP_COLUMNS];
+#pragma GCC unroll 4
+            for (int p = 0; p < STRIP; p++) by[p] = load_of(s, dy + p * C + l * LANES, n);
+#pragma GCC unroll 4
+            for (int i = 0; i < s.rows; i++) {
+#pragma GCC unroll 16
+                for (int j = 0; j < (STRIP - 1) * s.stride + s.taps; j++)
+                    column[j] = load_of(s, at[i][j / PER_POINTER] + j % PER_POINTER * C + l * LANES,
+                                        n);
+                correlate_columns(s, STRIP, sum[l][i], column, by);
+            }
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 4
+            for (int q = 0; q < POINTERS; q++) at[i][q] += STRIP * s.stride * C;
     }
 }
 
@@ -259,17 +297,19 @@ NNL_INLINE void correlate_rows(const nnl_summed s, const nnl_depthwise *g, const
         for (int64_t ow = 0, next; ow < g->OW; ow = next) {
             const int64_t column = ow * s.stride - g->left, left = g->OW - ow;
             const nnl_range inside = {-column, g->W - column};
-            const bool whole = inside.begin <= 0 && inside.end >= (STRIP - 1) * s.stride + s.taps;
+            const bool inner = whole_rows && column >= 0 && inside.end >= s.taps;
+            const int64_t pixels = inner ? min_of(left, (inside.end - s.taps) / s.stride + 1) : 0;
+            const int64_t strips = pixels / STRIP;
             const real *at = row + column * g->C, *by_at = by + ow * g->C;
-            next = ow + (left >= STRIP ? STRIP : left > 1 ? 2 : 1);
-            if (next - ow == STRIP && whole && whole_rows)
-                correlate_strip(s, STRIP, true, g, sum, at, by_at, inside, rows, n);
+            next = ow + (strips ? strips * STRIP : left >= STRIP ? STRIP : left > 1 ? 2 : 1);
+            if (strips)
+                correlate_inner(s, g, sum, at, by_at, strips, n);
             else if (next - ow == STRIP)
-                correlate_strip(s, STRIP, false, g, sum, at, by_at, inside, rows, n);
+                correlate_strip(s, STRIP, g, sum, at, by_at, inside, rows, n);
             else if (next - ow == 2)
-                correlate_strip(s, 2, false, g, sum, at, by_at, inside, rows, n);
+                correlate_strip(s, 2, g, sum, at, by_at, inside, rows, n);
             else
-                correlate_strip(s, 1, false, g, sum, at, by_at, inside, rows, n);
+                correlate_strip(s, 1, g, sum, at, by_at, inside, rows, n);
         }
     }
 #pragma GCC unroll 2
