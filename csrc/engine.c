@@ -13,6 +13,7 @@
 #include "ops/conv/gradient_kernel.c"
 #include "ops/conv/winograd_gradient_kernel.c"
 #include "ops/conv/depthwise.c"
+#include "ops/conv/chain.c"
 #include "ops/elementwise.c"
 #include "ops/activation.c"
 #include "ops/shape.c"

@@ -25,6 +25,8 @@ NNL_OP(conv2d_winograd_gradient_kernel, 2, 1, conv2d_winograd_gradient_kernel_sc
 NNL_OP(depthwise_conv2d, 2, 1, depthwise_conv2d_scratch)
 NNL_OP(depthwise_gradient_input, 2, 1, depthwise_gradient_input_scratch)
 NNL_OP(depthwise_gradient_kernel, 2, 1, depthwise_gradient_kernel_scratch)
+/* conv/chain.c */
+NNL_OP(conv2d_chain, 3, 1, conv2d_chain_scratch)
 /* elementwise.c */
 NNL_OP(negative, 1, 1, no_scratch)
 NNL_OP(exp, 1, 1, no_scratch)

@@ -64,7 +64,7 @@ def pack_kernels(calls, results, roots, panel):
     if work > MOST_WORK * sum(c.inputs[1].size for c in some):
         return calls
     mine = set(map(id, some))
-    return [new for c in calls for new in (_packed(c, panel) if id(c) in mine else [c])]
+    return [new for c in calls for new in (packed(c, panel) if id(c) in mine else [c])]
 
 
 def _may_be_packed(call):
@@ -75,7 +75,7 @@ def _may_be_packed(call):
     return FEW_ROWS < rows <= call.op.packs[2] and size <= MOST_BYTES
 
 
-def _packed(call, panel):
+def packed(call, panel):
     """A call as two: one that packs the kernel, one that reads it."""
     x, kernel, *columns = call.inputs
     given = columns if len(columns) > 1 else []  # a normalization is folded

@@ -60,6 +60,10 @@ class Op:
     shortcut : (str, callable), optional
         The op that computes the same with fewer multiplications, though it rounds more; and, of the
         shapes of inputs and outputs and the attributes of a call, whether that pays.
+    joins : (callable, callable), optional
+        Whether a call can be one with some before it, of which each alone reads what the one before
+        makes, or, of no calls, whether others may follow it; and the calls that do them all: some
+        that pack kernels, and one of this op.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int
@@ -101,11 +105,12 @@ class Op:
         packs=None,
         shortcut=None,
         elementwise=False,
+        joins=None,
     ):
         self.formula, self.elementwise = formula, elementwise
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.by_sample, self.pads = by_sample, pads
-        self.packs, self.shortcut = packs, shortcut
+        self.packs, self.shortcut, self.joins = packs, shortcut, joins
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]

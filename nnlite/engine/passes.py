@@ -6,7 +6,7 @@ which pairs of calls are fused, which results take the place of an operand."""
 from collections import Counter
 from dataclasses import dataclass
 
-from nnlite.engine.dispatch import quickest
+from nnlite.engine.dispatch import OPS, quickest
 from nnlite.engine.tensor import Tensor, Variable
 
 
@@ -134,8 +134,8 @@ def alike(call, other):
 
 
 def _forget_overwritten(waiting, call, roots):
-    """Take out of `waiting`, a dict of calls that run later than recorded, those that read what
-    `call` overwrites."""
+    """Take out of `waiting`, a dict of calls or runs that are computed later than recorded, those
+    that read what `call` overwrites."""
     written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
     for key, other in list(waiting.items()) if written else ():
         if any(id(roots.of(t)) in written for t in other.reads):
@@ -202,6 +202,46 @@ def _crops(pad):
         first = pad.attrs[before]
         margins += [first, pad.outputs[0].shape[axis] - pad.inputs[0].shape[axis] - first]
     return min(margins) < 0
+
+
+@dataclass
+class _Run:
+    """Calls of which each alone reads what the one before makes."""
+
+    calls: list
+
+    @property
+    def reads(self):
+        return [t for call in self.calls for t in call.reads]
+
+
+def join(calls, results, roots, panel):
+    """The calls, where several that an op can do as one (`joins` in its row) are a call of it.
+
+    Parameters
+    ----------
+    panel : int
+        The columns of a panel of a packed kernel.
+    """
+    for op in [op for op in OPS.values() if op.joins]:
+        calls = _joined(calls, results, roots, *op.joins, panel)
+    return calls
+
+
+def _joined(calls, results, roots, continues, as_one, panel):
+    readers = readers_of(calls, results)
+    waiting, found = {}, {}  # runs by the id of what they make, and by their own
+    for call in calls:
+        before, run = waiting.pop(id(call.inputs[0]), None) if call.inputs else None, _Run([call])
+        if before and alike(before.calls[-1], call) and continues(before.calls, call):
+            del found[id(before)]
+            run = _Run([*before.calls, call])
+        found[id(run)] = run
+        _forget_overwritten(waiting, call, roots)
+        if continues([], call) and readers[id(call.outputs[0])] == 1:
+            waiting[id(call.outputs[0])] = run
+    runs = [run.calls for run in found.values()]
+    return [c for run in runs for c in (as_one(run, panel) if len(run) > 1 else run)]
 
 
 @dataclass

@@ -19,6 +19,7 @@ from nnlite.engine.passes import (
     cancel_transposes,
     drop_unneeded,
     fuse,
+    join,
     leave_out_unread,
     read_rows_in_place,
     take_in_padding,
@@ -92,6 +93,7 @@ class Plan:
         calls = take_shortcuts(calls, self.engine.isa)
         if folds:
             calls = pack_kernels(calls, self.results, self.roots, self.engine.panel)
+            calls = join(calls, self.results, self.roots, self.engine.panel)
             constant, made, calls = separate(calls, self.results, self.roots)
             self.constants = Kept.all_of(made, constant, partial(_plan_of, real, isa), self.engine)
             calls = reading(calls, made, self.constants)

@@ -6,6 +6,7 @@ from numbers import Integral
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops import winograd
 from nnlite.ops.activation import KINDS, activation_gradient
+from nnlite.ops.convolution_chain import chain_row
 from nnlite.ops.linear import PACK_KERNEL
 from nnlite.ops.operands import call, number, operands
 from nnlite.ops.reduce import sum_to
@@ -405,6 +406,7 @@ Op(
     by_sample=(0,),
     pads=True,
 )
+Op("conv2d_chain", **chain_row(OPS["depthwise_conv2d"].attrs))
 Op(
     "depthwise_gradient_input",
     infer=lambda dy, w, shape, **_: [shape],

@@ -128,7 +128,7 @@ def test_training_behind_frozen_layers_has_the_same_bits_in_stretches(small):
 
 def test_few_samples_and_heavy_weights_stay_as_they_were(monkeypatch):
     monkeypatch.setattr(stretches, "TURN_BYTES", 25_000)
-    for rows, side, channels, found in [(64, 12, 4, True), (4, 12, 4, False), (64, 3, 40, False)]:
+    for rows, side, channels, found in [(56, 12, 4, True), (4, 12, 4, False), (64, 3, 40, False)]:
         x = layers.Input((side, side, channels))
         model = Model(x, block(x, channels))
         with team_of(2):

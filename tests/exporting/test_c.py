@@ -206,7 +206,7 @@ WITHOUT_A_RULE = {
 OF_TRAINING = re.compile(
     r"\w+_(gradient|update|advance|cross_entropy)|\w+_gradient_(kernel|input)|accumulate\w*|"
     r"random_\w+|assign\w*|decay_weights|dropout|increment|count_steps|ctc_loss|lamb_direction|"
-    r"encoded_linear|pack_kernel|\w+_packed|conv2d_winograd"  # of plans
+    r"encoded_linear|pack_kernel|\w+_packed|conv2d_winograd|conv2d_chain"  # of plans
 )
 
 

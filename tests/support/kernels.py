@@ -19,8 +19,9 @@ ORACLE = (
     | oracle_warps.ORACLE
 )
 
-# What lies in memory as an instruction set reads it: tests/engine/test_constants.py.
-PACKED = {"pack_kernel", "conv2d_packed", "linear_packed"}
+# What reads memory as an instruction set orders it: test_constants.py and test_chains.py of
+# tests/engine.
+PACKED = {"pack_kernel", "conv2d_packed", "linear_packed", "conv2d_chain"}
 KERNELS = sorted(name for name, op in OPS.items() if not op.view and name not in PACKED)
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))
 

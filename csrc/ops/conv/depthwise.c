@@ -26,9 +26,10 @@ static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_epilogue epilogue = {.bias = folded_bias(&folded, room, g.C * g.M, team),
                                    .activation = (int)call->attr[0].i,
                                    .alpha = call->attr[1].f};
+    const nnl_range part = nnl_share(g.N * g.OH, 1, team);
+    real *y = (real *)call->out[0].data + part.begin * g.OW * g.C * g.M;
     transpose_kernel(&g, call->in[1].data, folded.scale, false, team->scratch, team);
-    depthwise_rows(&g, call->in[0].data, team->scratch, &epilogue, call->out[0].data,
-                   nnl_share(g.N * g.OH, 1, team));
+    depthwise_rows(&g, call->in[0].data, team->scratch, &epilogue, y, part);
 }
 
 /* The transposed kernel, then the bias. */
@@ -116,19 +117,19 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     nnl_taps *right = (nnl_taps *)(w + transposed_size(&call->in[1])) + team->id * g.W;
     const nnl_depthwise of_dy = turned_around(&g);
     const bool turned = (g.M == 1 && g.stride_h * g.stride_w == 1) || is_in_blocks(&of_dy);
+    const nnl_range part = nnl_share(g.N * g.H, 1, team);
+    real *dx = (real *)call->out[0].data + part.begin * g.W * g.C;
     transpose_kernel(&g, call->in[1].data, NULL, turned, w, team);
     if (turned) {
-        depthwise_rows(&of_dy, call->in[0].data, w, &(nnl_epilogue){.activation = NNL_LINEAR},
-                       call->out[0].data, nnl_share(g.N * g.H, 1, team));
+        depthwise_rows(&of_dy, call->in[0].data, w, &(nnl_epilogue){.activation = NNL_LINEAR}, dx,
+                       part);
         return;
     }
     for (int64_t i = 0; i < g.W; i++)
         right[i] = taps_above(i + g.left, g.KW, g.dilation_w, g.stride_w, g.OW);
-    const nnl_range part = nnl_share(g.N * g.H, 1, team);
     for (int64_t r = part.begin; r < part.end; r++) {
         const real *dy = (const real *)call->in[0].data + r / g.H * g.OH * g.OW * g.C * g.M;
         const nnl_taps down = taps_above(r % g.H + g.top, g.KH, g.dilation_h, g.stride_h, g.OH);
-        real *dx = (real *)call->out[0].data + r * g.W * g.C;
         for (int64_t i = 0; i < g.W; i++, dx += g.C) gather_pixel(&g, dy, w, dx, &down, &right[i]);
     }
 }
@@ -183,87 +184,179 @@ static void correlate_pixels(const nnl_depthwise *g, real *dw, const real *x, co
     }
 }
 
-/* Vectors of channels of a strip whose gradients are summed together. */
-enum { STRIP_VECTORS = VEC_BYTES == 64 ? 2 : 1 };
+/* Where strips are compiled (has_strips), two vectors of channels are summed over all rows of a
+ * block of pixels, for as many rows of the kernel as there are registers for their sums. Of AVX-512
+ * these vectors are two lines of a cache: side by side they come from L2 twice as fast as apart. */
+enum {
+    SUMMED_VECTORS = 2,
+    SUMMED_ROWS = VEC_BYTES == 64 ? 3 : 1,              /* of kernels with 3 columns ... */
+    SUMMED_ROWS_OF_5 = VEC_BYTES == 64 ? 2 : 1,         /* ... and with 5 */
+    SUMMED_BLOCK = 1 << 16,                             /* reals of x and dy in a block, about */
+    STRIP_COLUMNS = (STRIP - 1) * MAX_STRIDE + MAX_TAPS /* of x under a strip, at most */
+};
 
-/* sum[l][k] += the sum over `strip` pixels of dy times the column of x under tap k, of vector l of
- * n channels. Columns that are not `inside` the image are 0. */
-NNL_INLINE void correlate_strip(const int KW, const int stride, const int nv, const int strip,
-                                const bool all_inside, const nnl_depthwise *g,
-                                vec sum[STRIP_VECTORS][MAX_TAPS], const real *x, const real *dy,
-                                nnl_range inside, int64_t n) {
-#pragma GCC unroll 2
-    for (int l = 0; l < nv; l++, x += LANES, dy += LANES) {
-        const int64_t left = nv > 1 ? LANES : n;
-        vec column[(STRIP - 1) * MAX_STRIDE + MAX_TAPS];
-#pragma GCC unroll 16
-        for (int j = 0; j < (strip - 1) * stride + KW; j++)
-            column[j] = all_inside || (j >= inside.begin && j < inside.end)
-                            ? load_channels(x + j * g->C, 1, left)
-                            : (vec){0};
+/* What the loops are compiled for: rows and columns of the kernel, the stride of the columns, and
+ * vectors, of which a single one need not be full. */
+typedef struct {
+    int rows, taps, stride, vectors;
+} nnl_summed;
+
+typedef vec nnl_sums[SUMMED_VECTORS][SUMMED_ROWS][MAX_TAPS];
+
+NNL_INLINE vec load_of(const nnl_summed s, const real *p, int64_t n) {
+    return s.vectors > 1 ? vec_load(p) : vec_load_first(p, n);
+}
+
+/* sum[k] += the sum over `strip` pixels of dy times the column of x under tap k. */
+NNL_INLINE void correlate_columns(const nnl_summed s, const int strip, vec sum[MAX_TAPS],
+                                  const vec *column, const vec *by) {
 #pragma GCC unroll 4
-        for (int p = 0; p < strip; p++) {
-            const vec by = load_channels(dy + p * g->C, 1, left);
+    for (int p = 0; p < strip; p++)
 #pragma GCC unroll 8
-            for (int k = 0; k < KW; k++)
-                sum[l][k] = vec_fmadd(column[p * stride + k], by, sum[l][k]);
+        for (int k = 0; k < s.taps; k++)
+            sum[k] = vec_fmadd(column[p * s.stride + k], by[p], sum[k]);
+}
+
+/* sum[l][i][k] += the sum over `strip` pixels of dy times x under tap (i, k). `x` is under the
+ * first tap of the first pixel. Columns that are not `inside` the image are 0, and only `rows` of
+ * the rows of the kernel are inside. */
+NNL_INLINE void correlate_strip(const nnl_summed s, const int strip, const nnl_depthwise *g,
+                                nnl_sums sum, const real *x, const real *dy, nnl_range inside,
+                                nnl_range rows, int64_t n) {
+#pragma GCC unroll 2
+    for (int l = 0; l < s.vectors; l++, x += LANES, dy += LANES) {
+        vec by[STRIP], column[STRIP_COLUMNS];
+#pragma GCC unroll 4
+        for (int p = 0; p < strip; p++) by[p] = load_of(s, dy + p * g->C, n);
+#pragma GCC unroll 4
+        for (int i = 0; i < s.rows; i++) {
+            if (i < rows.begin || i >= rows.end) continue;
+#pragma GCC unroll 16
+            for (int j = 0; j < (strip - 1) * s.stride + s.taps; j++)
+                column[j] = j >= inside.begin && j < inside.end
+                                ? load_of(s, x + (i * g->W + j) * g->C, n)
+                                : (vec){0};
+            correlate_columns(s, strip, sum[l][i], column, by);
         }
     }
 }
 
-/* correlate_row for n channels in nv vectors, where strip_width allows it. */
-NNL_INLINE void correlate_strips(const int KW, const int stride, const int nv,
-                                 const nnl_depthwise *g, const real *x, const real *dy, real *dw,
-                                 int64_t n) {
-    vec sum[STRIP_VECTORS][MAX_TAPS];
-    const int64_t left = nv > 1 ? LANES : n;
-#pragma GCC unroll 8
-    for (int k = 0; k < KW; k++)
+/* The same for consecutive strips that are inside. A few pointers move along, because computing
+ * the addresses would take the place of multiply-adds. */
+NNL_INLINE void correlate_inner(const nnl_summed s, const nnl_depthwise *g, nnl_sums sum,
+                                const real *x, const real *dy, int64_t strips, int64_t n) {
+    enum { PER_POINTER = 4, POINTERS = (STRIP_COLUMNS + PER_POINTER - 1) / PER_POINTER };
+    const int64_t C = g->C;
+    const real *at[SUMMED_ROWS][POINTERS];
+#pragma GCC unroll 4
+    for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 4
+        for (int q = 0; q < POINTERS; q++) at[i][q] = x + (i * g->W + q * PER_POINTER) * C;
+    for (; strips; strips--, dy += STRIP * C) {
 #pragma GCC unroll 2
-        for (int l = 0; l < nv; l++) sum[l][k] = load_channels(dw + k * g->C + l * LANES, 1, left);
-    for (int64_t ow = 0; ow < g->OW;) {
-        const int64_t column = ow * stride - g->left;
-        const nnl_range inside = {-column, g->W - column};
-        const real *at = x + column * g->C, *by = dy + ow * g->C;
-        const bool whole = ow + STRIP <= g->OW;
-        if (whole && inside.begin <= 0 && inside.end >= (STRIP - 1) * stride + KW)
-            correlate_strip(KW, stride, nv, STRIP, true, g, sum, at, by, inside, n);
-        else if (whole)
-            correlate_strip(KW, stride, nv, STRIP, false, g, sum, at, by, inside, n);
-        else
-            correlate_strip(KW, stride, nv, 1, false, g, sum, at, by, inside, n);
-        ow += whole ? STRIP : 1;
+        for (int l = 0; l < s.vectors; l++) {
+            vec by[STRIP], column[STRIP_COLUMNS];
+#pragma GCC unroll 4
+            for (int p = 0; p < STRIP; p++) by[p] = load_of(s, dy + p * C + l * LANES, n);
+#pragma GCC unroll 4
+            for (int i = 0; i < s.rows; i++) {
+#pragma GCC unroll 16
+                for (int j = 0; j < (STRIP - 1) * s.stride + s.taps; j++)
+                    column[j] = load_of(s, at[i][j / PER_POINTER] + j % PER_POINTER * C + l * LANES,
+                                        n);
+                correlate_columns(s, STRIP, sum[l][i], column, by);
+            }
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 4
+            for (int q = 0; q < POINTERS; q++) at[i][q] += STRIP * s.stride * C;
     }
-#pragma GCC unroll 8
-    for (int k = 0; k < KW; k++)
-#pragma GCC unroll 2
-        for (int l = 0; l < nv; l++) store_channels(dw + k * g->C + l * LANES, 1, left, sum[l][k]);
 }
 
-NNL_INLINE void correlate_channels(const int KW, const int stride, const nnl_depthwise *g,
-                                   const real *x, const real *dy, real *dw) {
+/* dw of n channels, for s.rows rows of the kernel from `first` on: (dw or 0) + the sums over some
+ * rows of pixels. All three pointers are to the first of these channels. */
+NNL_INLINE void correlate_rows(const nnl_summed s, const nnl_depthwise *g, const real *x,
+                               const real *dy, real *dw, bool resume, int64_t first,
+                               nnl_range pixels, int64_t n) {
+    nnl_sums sum = {{{{0}}}};
+    dw += first * g->KW * g->C;
+#pragma GCC unroll 2
+    for (int l = 0; l < s.vectors; l++)
+#pragma GCC unroll 4
+        for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 8
+            for (int k = 0; k < s.taps; k++)
+                if (resume && first + i < g->KH)
+                    sum[l][i][k] = load_of(s, dw + (i * s.taps + k) * g->C + l * LANES, n);
+    for (int64_t r = pixels.begin; r < pixels.end; r++) {
+        const int64_t h = r % g->OH * g->stride_h - g->top + first;
+        const nnl_range rows = {max_of(-h, 0), min_of(g->H - h, g->KH - first)};
+        const real *row = x + (r / g->OH * g->H + h) * g->W * g->C, *by = dy + r * g->OW * g->C;
+        const bool whole_rows = rows.begin <= 0 && rows.end >= s.rows;
+        for (int64_t ow = 0, next; ow < g->OW; ow = next) {
+            const int64_t column = ow * s.stride - g->left, left = g->OW - ow;
+            const nnl_range inside = {-column, g->W - column};
+            const bool inner = whole_rows && column >= 0 && inside.end >= s.taps;
+            const int64_t pixels = inner ? min_of(left, (inside.end - s.taps) / s.stride + 1) : 0;
+            const int64_t strips = pixels / STRIP;
+            const real *at = row + column * g->C, *by_at = by + ow * g->C;
+            next = ow + (strips ? strips * STRIP : left >= STRIP ? STRIP : left > 1 ? 2 : 1);
+            if (strips)
+                correlate_inner(s, g, sum, at, by_at, strips, n);
+            else if (next - ow == STRIP)
+                correlate_strip(s, STRIP, g, sum, at, by_at, inside, rows, n);
+            else if (next - ow == 2)
+                correlate_strip(s, 2, g, sum, at, by_at, inside, rows, n);
+            else
+                correlate_strip(s, 1, g, sum, at, by_at, inside, rows, n);
+        }
+    }
+#pragma GCC unroll 2
+    for (int l = 0; l < s.vectors; l++)
+#pragma GCC unroll 4
+        for (int i = 0; i < s.rows; i++)
+#pragma GCC unroll 8
+            for (int k = 0; k < s.taps; k++)
+                if (first + i < g->KH)
+                    store_channels(dw + (i * s.taps + k) * g->C + l * LANES, 1,
+                                   s.vectors > 1 ? LANES : n, sum[l][i][k]);
+}
+
+NNL_INLINE void correlate_block(nnl_summed s, const nnl_depthwise *g, const real *x, const real *dy,
+                                real *dw, bool resume, nnl_range pixels) {
     int64_t c = 0;
-    for (; c + STRIP_VECTORS * LANES <= g->C; c += STRIP_VECTORS * LANES)
-        correlate_strips(KW, stride, STRIP_VECTORS, g, x + c, dy + c, dw + c,
-                         STRIP_VECTORS * LANES);
+    for (; c + s.vectors * LANES <= g->C; c += s.vectors * LANES)
+        for (int64_t i = 0; i < g->KH; i += s.rows)
+            correlate_rows(s, g, x + c, dy + c, dw + c, resume, i, pixels, LANES);
+    s.vectors = 1;
     for (; c < g->C; c += LANES)
-        correlate_strips(KW, stride, 1, g, x + c, dy + c, dw + c, g->C - c);
+        for (int64_t i = 0; i < g->KH; i += s.rows)
+            correlate_rows(s, g, x + c, dy + c, dw + c, resume, i, pixels, g->C - c);
+}
+
+/* dw [KH, KW, C] = the sums over some rows of pixels. */
+static void correlate_in_strips(const nnl_depthwise *g, const real *x, const real *dy, real *dw,
+                                nnl_range pixels) {
+    const int64_t size = length(pixels) * (g->stride_h * g->W + g->OW) * g->C;
+    const int64_t blocks = max_of(min_of(ceil_div(size, SUMMED_BLOCK), length(pixels)), 1);
+    const int rows = SUMMED_ROWS, rows_of_5 = SUMMED_ROWS_OF_5, vectors = SUMMED_VECTORS;
+    for (int64_t b = 0; b < blocks; b++) {
+        const nnl_range block = even_share(pixels, 1, b, blocks);
+        if (g->KW == 3 && g->stride_w == 1)
+            correlate_block((nnl_summed){rows, 3, 1, vectors}, g, x, dy, dw, b > 0, block);
+        else if (g->KW == 3)
+            correlate_block((nnl_summed){rows, 3, 2, vectors}, g, x, dy, dw, b > 0, block);
+        else if (g->stride_w == 1)
+            correlate_block((nnl_summed){rows_of_5, 5, 1, vectors}, g, x, dy, dw, b > 0, block);
+        else
+            correlate_block((nnl_summed){rows_of_5, 5, 2, vectors}, g, x, dy, dw, b > 0, block);
+    }
 }
 
 /* dw [M, KH, KW, C] += the sums over one row of pixels, for one row of the kernel. x is the row of
  * the image under that row of the kernel; dw points to that row of it. */
 static void correlate_row(const nnl_depthwise *g, const real *x, const real *dy, real *dw) {
-    if (has_strips(g)) {
-        if (g->KW == 3 && g->stride_w == 1)
-            correlate_channels(3, 1, g, x, dy, dw);
-        else if (g->KW == 3)
-            correlate_channels(3, 2, g, x, dy, dw);
-        else if (g->stride_w == 1)
-            correlate_channels(5, 1, g, x, dy, dw);
-        else
-            correlate_channels(5, 2, g, x, dy, dw);
-        return;
-    }
     for (int64_t kw = 0; kw < g->KW; kw++, dw += g->C) {
         const int64_t shift = kw * g->dilation_w - g->left;
         const nnl_range ow = taps_inside(shift, g->OW, g->stride_w, g->W);
@@ -278,6 +371,10 @@ static void correlate_row(const nnl_depthwise *g, const real *x, const real *dy,
 /* dw [M, KH, KW, C] = the sums over some rows of pixels. */
 static void sum_depthwise_chunk(const nnl_call *call, const nnl_depthwise *g, nnl_range rows,
                                 real *dw) {
+    if (has_strips(g)) {
+        correlate_in_strips(g, call->in[0].data, call->in[1].data, dw, rows);
+        return;
+    }
     memset(dw, 0, (size_t)(g->M * g->KH * g->KW * g->C) * sizeof *dw);
     for (int64_t r = rows.begin; r < rows.end; r++) {
         const real *dy = (const real *)call->in[1].data + r * g->OW * g->C * g->M;
@@ -307,12 +404,12 @@ static void op_depthwise_gradient_kernel(const nnl_call *call, nnl_team *team) {
                             sums + i * size);
     nnl_wait(team);
     const nnl_range part = nnl_share(taps * g.C, NNL_CACHE_LINE, team);
-    for (int64_t i = part.begin; i < part.end; i++)
-        for (int64_t m = 0; m < g.M; m++) {
-            const real *at = sums + m * taps * g.C + i;
-            real sum = *at;
-            for (int64_t c = 1; c < chunks; c++) sum += at[c * size];
-            dw[i * g.M + m] = sum;
+    for (int64_t m = 0; m < g.M; m++)
+        for (int64_t c = 0; c < chunks; c++) {
+            const real *at = sums + c * size + m * taps * g.C;
+            NNL_INDEPENDENT
+            for (int64_t i = part.begin; i < part.end; i++)
+                dw[i * g.M + m] = c ? dw[i * g.M + m] + at[i] : at[i];
         }
 }
 

@@ -314,14 +314,13 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, nnl_window v, r
     }
 }
 
-/* Some rows of y, counted over all images. w is the transposed kernel. */
+/* Some rows of y, counted over all images; `y` is the first of them. w is the transposed kernel. */
 static void depthwise_rows(const nnl_depthwise *g, const real *x, const real *w,
                            const nnl_epilogue *epilogue, real *y, nnl_range rows) {
     const int64_t row = g->OW * g->C * g->M;
     const nnl_window v = {
         .w = w, .bias = epilogue->bias, .clamp = clamp_of(epilogue->activation, epilogue->alpha)};
     const bool activates = !v.clamp.is_done && epilogue->activation != NNL_LINEAR;
-    y += rows.begin * row;
     for (int64_t r = rows.begin, n; r < rows.end; r += n, y += n * row) {
         const int64_t oh = r % g->OH;
         const real *image = x + r / g->OH * g->H * g->W * g->C;
