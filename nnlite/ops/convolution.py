@@ -39,10 +39,8 @@ def window_attributes(name, x, kernel, strides, padding, dilation_rate):
     check_images(x)
     if len(kernel) != 4 or 0 in kernel:
         raise ValueError(f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel}")
-    (stride_h, stride_w), (dilation_h, dilation_w) = (
-        pair("strides", strides),
-        pair("dilation_rate", dilation_rate),
-    )
+    stride_h, stride_w = pair("strides", strides)
+    dilation_h, dilation_w = pair("dilation_rate", dilation_rate)
     least = [(k - 1) * d + 1 for k, d in zip(kernel, (dilation_h, dilation_w))]
     stride_h, dilation_h = equivalent_steps(x[1], kernel[0], stride_h, dilation_h)
     stride_w, dilation_w = equivalent_steps(x[2], kernel[1], stride_w, dilation_w)
