@@ -17,10 +17,10 @@
 #include "winograd.h"
 
 enum {
-    SUMMED_AT_A_TIME = 32, /* patches, at most */
-    SUMMED_BLOCK = 64,     /* channels, and filters, of a block at most */
-    WHOLE_CHANNELS = 16,   /* what they are a multiple of */
-    LEAST_SUMMED = 1 << 6  /* patches of a chunk, at least */
+    SUMMED_AT_A_TIME = 32,  /* patches, at most */
+    CHANNELS_OF_BLOCK = 64, /* channels, and filters, of a block at most */
+    WHOLE_CHANNELS = 16,    /* what they are a multiple of */
+    LEAST_SUMMED = 1 << 6   /* patches of a chunk, at least */
 };
 
 /* How a call is divided. Both numbers depend on shapes only. */
@@ -33,8 +33,9 @@ typedef struct {
 
 static nnl_winograd_sums winograd_sums_of(const nnl_conv *g, bool with_bias) {
     nnl_winograd_sums s = {.patches = patches_of(g), .size = 9 * g->C * g->F};
-    const int64_t c = min_of(g->C, SUMMED_BLOCK), f = min_of(g->F, SUMMED_BLOCK);
-    s.of_channels = ceil_div(g->C, SUMMED_BLOCK), s.of_filters = ceil_div(g->F, SUMMED_BLOCK);
+    const int64_t c = min_of(g->C, CHANNELS_OF_BLOCK), f = min_of(g->F, CHANNELS_OF_BLOCK);
+    s.of_channels = ceil_div(g->C, CHANNELS_OF_BLOCK),
+    s.of_filters = ceil_div(g->F, CHANNELS_OF_BLOCK);
     const int64_t most = ceil_div(MAX_CHUNKS, s.of_channels * s.of_filters);
     const int64_t rows = g->N * s.patches.down;
     s.chunks = max_of(min_of(min_of(most, rows), s.patches.all / LEAST_SUMMED), 1);
