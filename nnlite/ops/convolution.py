@@ -276,7 +276,7 @@ def conv2d(
     return call("conv2d", given, kind=kind, alpha=alpha, groups=int(groups), **window)
 
 
-def _transposed(size, kernel, stride, apart, padding, extra):
+def transposed_axis(size, kernel, stride, apart, padding, extra):
     """Of one axis that is enlarged: its size, and the attributes of the convolution that makes
     `size` windows of it: (size, stride, padding before it, dilation)."""
     covered = (kernel - 1) * apart + 1
@@ -343,7 +343,7 @@ def conv2d_transpose(x, kernel, strides=1, padding="valid", output_padding=None,
         extra = sizes("output_padding", output_padding, 2, least=0)
     each = zip(x.shape[1:3], kernel.shape, steps, apart, extra)
     (height, *rows), (width, *columns) = (
-        _transposed(n, k, s, d, padding, e) for n, k, s, d, e in each
+        transposed_axis(n, k, s, d, padding, e) for n, k, s, d, e in each
     )
     if min(x.shape[1:3]) < 1 or min(height, width) < 1:
         raise ValueError(
