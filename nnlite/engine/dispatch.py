@@ -74,6 +74,9 @@ class Op:
     formula : callable, optional
         Inputs and attributes -> the list of outputs of a fused op, written in ops that have rules.
         It is differentiated in the place of a rule.
+    again : bool
+        The result is large and quickly computed, so a plan computes it again for a reader that
+        comes later, and does not keep it.
     optional_outputs : int, default 0
         How many of the last outputs the C function need not be given: those that only a gradient
         reads.
@@ -101,8 +104,9 @@ class Op:
         packs=None,
         shortcut=None,
         elementwise=False,
+        again=False,
     ):
-        self.formula, self.elementwise = formula, elementwise
+        self.formula, self.elementwise, self.again = formula, elementwise, again
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.by_sample, self.pads = by_sample, pads
         self.packs, self.shortcut = packs, shortcut

@@ -109,7 +109,6 @@ def _conv2d_gradient(c, dy, need):
     dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
     window = _geometry(c.attrs, "groups")
     of_images = {**window, "sparse": 1, "shape": x.shape}
-    dx = call("conv2d_gradient_input", [dz, w], **of_images) if need[0] else None
     dw, db, with_bias = None, None, need[2:] == [True]
     if need[1]:
         attrs = {**window, "shape": w.shape, "with_bias": with_bias}
@@ -117,6 +116,8 @@ def _conv2d_gradient(c, dy, need):
         db = with_it[0] if with_bias else None
     elif with_bias:
         db = _bias_gradient(dz)
+    # The last: x needs no memory any more where it was computed again.
+    dx = call("conv2d_gradient_input", [dz, w], **of_images) if need[0] else None
     return [dx, dw, db][: len(need)]
 
 

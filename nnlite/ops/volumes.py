@@ -3,7 +3,8 @@
 The one idea: a volume is images in two ways, both of them views: its slices (N * D, H, W, C), and
 an image of height D whose rows are whole slices. What treats each axis by itself does the first
 images, then the second. A convolution first puts the D axis of each window into the channels: then
-one convolution of slices is left.
+one convolution of slices is left. Training gathers these windows again for the gradient of the
+kernel, and does not keep them.
 """
 
 import numpy as np
@@ -61,6 +62,7 @@ Op(
     attrs={**_STEPS, "size": None, "count": None},
     by_sample=(0,),
     formula=_windows,
+    again=True,
 )
 Op(
     "windows_gradient",
