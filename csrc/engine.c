@@ -18,6 +18,7 @@
 #include "ops/activation.c"
 #include "ops/shape.c"
 #include "ops/slicing.c"
+#include "ops/windows.c"
 #include "ops/loss.c"
 #include "ops/ctc.c"
 #include "ops/metric.c"

@@ -84,6 +84,9 @@ NNL_OP(one_hot, 1, 1, no_scratch)
 NNL_OP(slice, 1, 1, no_scratch)
 NNL_OP(slice_gradient, 1, 1, no_scratch)
 NNL_OP(concatenate, 1, 1, no_scratch)
+/* windows.c */
+NNL_OP(windows, 1, 1, no_scratch)
+NNL_OP(windows_gradient, 1, 1, no_scratch)
 /* loss.c */
 NNL_OP(softmax_cross_entropy, 2, 1, no_scratch)
 NNL_OP(softmax_cross_entropy_gradient, 3, 1, no_scratch)

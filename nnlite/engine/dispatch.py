@@ -78,6 +78,9 @@ class Op:
     formula : callable, optional
         Inputs and attributes -> the list of outputs of a fused op, written in ops that have rules.
         It is differentiated in the place of a rule.
+    again : bool
+        The result is large and quickly computed, so a plan computes it again for a reader that
+        comes later, and does not keep it.
     optional_outputs : int, default 0
         How many of the last outputs the C function need not be given: those that only a gradient
         reads.
@@ -106,8 +109,9 @@ class Op:
         shortcut=None,
         elementwise=False,
         joins=None,
+        again=False,
     ):
-        self.formula, self.elementwise = formula, elementwise
+        self.formula, self.elementwise, self.again = formula, elementwise, again
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.by_sample, self.pads = by_sample, pads
         self.packs, self.shortcut, self.joins = packs, shortcut, joins

@@ -52,6 +52,34 @@ def leave_out_unread(calls, results):
     return found
 
 
+def compute_again(calls, roots):
+    """The calls, where what an op of the kind `again` gives is computed anew for each reader but
+    the first, right before it. Its inputs must still have their values then: no Variables."""
+    made, read, found = {}, set(), []  # made: calls by the id of their output
+
+    def anew(tensor):
+        call = made[id(tensor)]
+        inputs = [anew(t) if id(t) in made else t for t in call.inputs]
+        y = Tensor(tensor.shape, tensor.dtype)
+        found.append(call.replaced(inputs=inputs, outputs=[y]))
+        return y
+
+    for call in calls:
+        moved = call.op.view and id(call.inputs[0]) in made
+        if call.op.again and not any(isinstance(roots.of(t), Variable) for t in call.inputs):
+            moved = True
+        elif not call.op.view:
+            late = [id(t) in made and id(roots.of(t)) in read for t in call.inputs]
+            read.update(id(roots.of(t)) for t in call.inputs if id(t) in made)
+            if any(late):
+                inputs = [anew(t) if late[i] else t for i, t in enumerate(call.inputs)]
+                call = call.replaced(inputs=inputs)
+        if moved:
+            made[id(call.outputs[0])] = call
+        found.append(call)
+    return found
+
+
 class Roots:
     """The tensor whose memory each tensor is: its own, or of a view that of its source."""
 

@@ -17,6 +17,7 @@ from nnlite.engine.passes import (
     Roots,
     absorb,
     cancel_transposes,
+    compute_again,
     drop_unneeded,
     fuse,
     join,
@@ -85,6 +86,7 @@ class Plan:
         calls = cancel_transposes(calls, self.results)
         calls = drop_unneeded(calls, self.results)
         calls = leave_out_unread(calls, self.results)
+        calls = compute_again(calls, Roots(calls))
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
         self.constants = []

@@ -43,6 +43,8 @@ _LENGTHS = (
     ((23, 25, 27), (36, 38, 40)),
 )
 
+# Ops that no format has: their formulas are written.
+_BY_FORMULA = {"windows", "windows_gradient"}
 _CONVOLUTIONS = {"conv2d", "depthwise_conv2d"}
 _KERNELS = _CONVOLUTIONS | {"linear"}
 
@@ -312,9 +314,25 @@ def _open_sizes(program, twin):
 def _trace(computation, batch):
     """The calls of a prediction of some rows, as they are made, its inputs and its outputs."""
     inputs = [Tensor((batch, *shape), dtype) for _, shape, dtype in computation.inputs]
-    with config.precision(computation.precision), Recording(executing=False) as trace:
-        outputs = flatten(computation.function(*inputs))
-    return trace.calls, inputs, outputs
+    with config.precision(computation.precision):
+        with Recording(executing=False) as trace:
+            outputs = flatten(computation.function(*inputs))
+        calls = _formulas_written(trace.calls)
+    return calls, inputs, outputs
+
+
+def _formulas_written(calls):
+    """The calls, with the calls of its formula in the place of each of `_BY_FORMULA`."""
+    found = []
+    for call in calls:
+        if call.op.name in _BY_FORMULA:
+            with Recording(executing=False) as trace:
+                call.op.formula(*call.inputs, **call.attrs)
+            *first, last = trace.calls
+            found += [*first, last.replaced(outputs=call.outputs)]
+        else:
+            found.append(call)
+    return found
 
 
 def _program_of(computation, batch, exact):

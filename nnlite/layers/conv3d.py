@@ -36,7 +36,8 @@ class Conv3D(Volumes, Conv):
     Notes
     -----
     Input (N, D, H, W, C), output (N, OD, OH, OW, F). Weights: kernel (KD, KH, KW, C / groups, F),
-    bias (F,). A call holds its input KD / stride times, for the windows along the depth.
+    bias (F,). While it is computed, its input is held KD / stride times: the windows along the
+    depth. Training gathers them again, and does not keep them.
 
     Examples
     --------

@@ -108,7 +108,6 @@ def _conv2d_gradient(c, dy, need):
     dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
     window = _geometry(c.attrs, "groups")
     of_images = {**window, "sparse": 1, "shape": x.shape}
-    dx = call("conv2d_gradient_input", [dz, w], **of_images) if need[0] else None
     dw, db, with_bias = None, None, need[2:] == [True]
     if need[1]:
         attrs = {**window, "shape": w.shape, "with_bias": with_bias}
@@ -116,6 +115,8 @@ def _conv2d_gradient(c, dy, need):
         db = with_it[0] if with_bias else None
     elif with_bias:
         db = _bias_gradient(dz)
+    # The last: x needs no memory any more where it was computed again.
+    dx = call("conv2d_gradient_input", [dz, w], **of_images) if need[0] else None
     return [dx, dw, db][: len(need)]
 
 
@@ -283,7 +284,7 @@ def conv2d(
     return call("conv2d", given, kind=kind, alpha=alpha, groups=int(groups), **window)
 
 
-def _transposed(size, kernel, stride, apart, padding, extra):
+def transposed_axis(size, kernel, stride, apart, padding, extra):
     """Of one axis that is enlarged: its size, and the attributes of the convolution that makes
     `size` windows of it: (size, stride, padding before it, dilation)."""
     covered = (kernel - 1) * apart + 1
@@ -350,7 +351,7 @@ def conv2d_transpose(x, kernel, strides=1, padding="valid", output_padding=None,
         extra = sizes("output_padding", output_padding, 2, least=0)
     each = zip(x.shape[1:3], kernel.shape, steps, apart, extra)
     (height, *rows), (width, *columns) = (
-        _transposed(n, k, s, d, padding, e) for n, k, s, d, e in each
+        transposed_axis(n, k, s, d, padding, e) for n, k, s, d, e in each
     )
     if min(x.shape[1:3]) < 1 or min(height, width) < 1:
         raise ValueError(

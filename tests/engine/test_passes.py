@@ -9,6 +9,7 @@ from teams import team_of
 
 from nnlite import config, layers, ops
 from nnlite.autodiff import gradients
+from nnlite.engine.dispatch import OPS
 from nnlite.engine.passes import drop_unneeded
 from nnlite.engine.plan import Plan
 from nnlite.engine.recording import Recording
@@ -336,3 +337,24 @@ def test_layers_whose_channels_come_first_move_them_once_for_all():
     plan, out, expected = planned(network, (2, 2, 9, 9))
     np.testing.assert_array_equal(out, expected)
     assert transposes(plan) == 2
+
+
+def test_what_is_quickly_computed_is_computed_again_and_not_kept(monkeypatch):
+    """The windows of volumes, which a gradient of a kernel reads after many other calls."""
+    x, *kernels = (Tensor(s, "float32") for s in [(2, 6, 9, 9, 3)] + 3 * [(3, 3, 3, 3, 3)])
+    values, found = [samples.normal(*t.shape).astype("float32") for t in (x, *kernels)], []
+    with Recording(executing=False) as trace:
+        y = x
+        for kernel in kernels:
+            y = ops.tanh(ops.conv(y, kernel, padding="same"))
+        results = gradients(trace, ops.sum(y), kernels)
+    for again in (True, False):
+        monkeypatch.setattr(OPS["windows"], "again", again)
+        plan = Plan(trace, [x, *kernels], results)
+        out = [np.empty(t.shape, "float32") for t in results]
+        plan.run([(a, 0, 0) for a in (*values, *out)], threads=2)
+        windows = sum(call.op.name == "windows" for call in plan.calls)
+        found.append((windows, plan.arena_bytes, out))
+    (more, less_memory, a), (fewer, more_memory, b) = found
+    assert (more, fewer) == (6, 3) and less_memory < 0.8 * more_memory
+    assert all(map(np.array_equal, a, b))

@@ -54,6 +54,16 @@ def test_a_program_computes_what_predict_does(exact):
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_windows_of_volumes_are_written_by_their_formulas():
+    volumes = [layers.Conv3D(3, (3, 2, 2), 2, "same"), layers.Conv3DTranspose(2, 3, 2, "same")]
+    model = nnlite.Sequential([layers.Input((5, 4, 6, 2)), *volumes])
+    x = np.random.default_rng(1).normal(size=(1, 5, 4, 6, 2)).astype(np.float32)
+    program = program_of(computation_of(model))
+    assert {*names_of(program)} >= {"conv2d", "conv2d_gradient_input"}
+    assert not any(name.startswith("windows") for name in names_of(program))
+    np.testing.assert_allclose(program.run(x)[0], model.predict(x), rtol=1e-5, atol=1e-6)
+
+
 def test_shapes_of_any_batch_tell_which_axes_grow_with_it():
     model = nnlite.Sequential([layers.Input((4,)), layers.Dense(6), layers.Reshape((2, 3))])
     program = program_of(computation_of(model), ANY_BATCH)

@@ -24,6 +24,10 @@ def _smooth_pools(distinct, names):
 
 
 _names = ("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left", "size")
+_along = [
+    ({"stride": 1, "before": 1, "dilation": 1}, 5),
+    ({"stride": 2, "before": 1, "dilation": 2}, 3),
+]
 _logits = [Smooth([normal(3, 5)]), Smooth([normal(2, 3, 4)]), Smooth([normal(6)])]
 GRADIENTS = {
     "gated_activation": [
@@ -44,6 +48,12 @@ GRADIENTS = {
     "pad2d": [
         Smooth([normal(2, 3, 4, 2)], {"top": top, "left": left, "size": size})
         for top, left, size in [(1, 2, (5, 7)), (-1, 0, (2, 6)), (0, -2, (4, 1))]
+    ],
+    "windows": [
+        Smooth([normal(2, 5, 3)], {**steps, "size": 3, "count": count}) for steps, count in _along
+    ],
+    "windows_gradient": [
+        Smooth([normal(2, count, 3, 3)], {**steps, "length": 5}) for steps, count in _along
     ],
     "batch_norm": [
         Smooth(

@@ -8,7 +8,12 @@ import itertools
 
 import numpy as np
 from oracle_activations import GATE_NAMES, gate
-from oracle_images import average_pool_gradient, max_pool_gradient, pool
+from oracle_images import (
+    average_pool_gradient,
+    max_pool_gradient,
+    pool,
+    windows_along_axis_gradient,
+)
 from samples import LENGTHS, Case, normal, rng, sweep
 
 from nnlite.ops.activation import GATES
@@ -372,6 +377,29 @@ KEYS = [
     for words in [(0, 0), (1, 1), (2**64 - 1, 2**64 - 1), (0x299F31D0A4093822, 0x0370734413198A2E)]
 ]
 
+# A, n, B; size, count, stride, before, dilation of windows.
+WINDOWS_ALONG = [
+    *((2, 5, 7, 3, 3, 1, 0, 1), (1, 6, 1100, 3, 6, 1, 1, 1), (3, 4, 5, 2, 2, 2, 0, 1)),
+    *((2, 7, 33, 4, 3, 3, 2, 2), (1, 1, 1, 1, 1, 1, 0, 1), (2, 3, 4, 3, 1, 5, 4, 9)),
+    *((0, 5, 2, 3, 3, 1, 0, 1), (2, 5, 0, 3, 3, 1, 0, 1), (1, 9, 40, 3, 3, 2, 0, 2)),
+]
+
+
+def windows_along_axis(of_gradient):
+    """Of an axis; each number is copied, and the gradient adds up to `size` numbers."""
+    found = []
+    for batch, n, others, size, count, stride, before, dilation in WINDOWS_ALONG:
+        a = {"stride": stride, "before": before, "dilation": dilation}
+        if of_gradient:
+            a["length"] = n
+            scale = lambda i, y, a=a: windows_along_axis_gradient(np.abs(i[0]), a)  # noqa: E731
+            found.append(Case([normal(batch, count, others, size)], a, scale))
+        else:
+            a |= {"size": size, "count": count}
+            found.append(Case([normal(batch, n, others)], a))
+    return found
+
+
 CASES = {
     "gated_activation": gateds(),
     "gated_activation_gradient": gated_gradients(),
@@ -387,6 +415,8 @@ CASES = {
     "average_pool2d": average_pools(),
     "average_pool2d_gradient": average_pool_gradients(),
     "pad2d": pads(),
+    "windows": windows_along_axis(of_gradient=False),
+    "windows_gradient": windows_along_axis(of_gradient=True),
     "affine_transform": affine_transforms(),
     "batch_norm": batch_norms(),
     "batch_norm_gradient": batch_norm_gradients(),
@@ -407,6 +437,8 @@ CASES = {
 ULP = {
     "max_pool2d": 0,
     "pad2d": 0,
+    "windows": 0,
+    "windows_gradient": 2,
     "affine_transform": 3,
     "scale_shift": 1,
     "moving_update": 1.5,

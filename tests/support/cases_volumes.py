@@ -245,7 +245,7 @@ SHAPES = {
     "Conv3DTranspose": [
         (lambda: layers.Conv3DTranspose(2, 3), None, (2, 8), rf"{WORDS} \(None, 8\)"),
         (lambda: layers.Conv3DTranspose(2, 3), BUILT, (1, 5, 5, 5, 4), r"3 channels .*5, 4\)"),
-        (lambda: layers.Conv3DTranspose(2, 3), None, (1, 0, 5, 5, 3), "at least one pixel, got"),
+        (lambda: layers.Conv3DTranspose(2, 3), None, (1, 0, 5, 5, 3), "at least one slice, got"),
     ],
     **{
         f"{kind}Pooling3D": [

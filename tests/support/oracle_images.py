@@ -152,6 +152,28 @@ def random_normal(key, attrs):
     return values.reshape(-1)[:n].reshape(attrs["shape"])
 
 
+def places(a, n, m, size):
+    """Of windows along an axis of n: which of its entries stands in which place of which window."""
+    for o, k in np.ndindex(m, size):
+        i = o * a["stride"] + k * a["dilation"] - a["before"]
+        if 0 <= i < n:
+            yield o, k, i
+
+
+def windows_along_axis(x, a):
+    y = np.zeros((x.shape[0], a["count"], x.shape[2], a["size"]), x.dtype)
+    for o, k, i in places(a, x.shape[1], a["count"], a["size"]):
+        y[:, o, :, k] = x[:, i]
+    return y
+
+
+def windows_along_axis_gradient(dy, a):
+    dx = np.zeros((dy.shape[0], a["length"], dy.shape[2]), dy.dtype)
+    for o, k, i in places(a, a["length"], dy.shape[1], dy.shape[3]):
+        dx[:, i] += dy[:, o, :, k]
+    return dx
+
+
 ORACLE = {
     "gated_activation": lambda x, a: [gated(x[0], a["gate"])],
     "gated_activation_gradient": lambda x, a: [gated_gradient(x[0], x[1], a["gate"])],
@@ -163,6 +185,8 @@ ORACLE = {
     "average_pool2d": lambda x, a: [pool(x[0], a, np.mean)],
     "average_pool2d_gradient": lambda x, a: [average_pool_gradient(x[0], a)],
     "pad2d": lambda x, a: [pad2d(x[0], a)],
+    "windows": lambda x, a: [windows_along_axis(x[0], a)],
+    "windows_gradient": lambda x, a: [windows_along_axis_gradient(x[0], a)],
     "affine_transform": lambda x, a: [affine_transform(*x, a)],
     "batch_norm": lambda x, a: batch_norm(*x, **a),
     "batch_norm_gradient": lambda x, a: batch_norm_gradient(*x, **a),

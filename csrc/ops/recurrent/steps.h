@@ -71,6 +71,11 @@ static nnl_recurrent recurrent_kernel(real *packed, const real *R, int64_t N, in
     return (nnl_recurrent){pack_together(packed, R, false, U, gates * U, team), false};
 }
 
+/* Asks for all lines of x at once: those that another thread has written come slowly. */
+static inline void fetch_together(const real *x, nnl_range range) {
+    for (int64_t j = range.begin; j < range.end; j += NNL_CACHE_LINE) __builtin_prefetch(x + j);
+}
+
 /* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units
  * j. There are enough accumulators that multiply-adds do not wait for each other. Where `others` is
  * given, each of its threads makes its share of the units of a. */
@@ -87,7 +92,10 @@ NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real 
     const int makers = others ? others->size : 1;
     for (int maker = 0; maker < makers; maker++) {
         const nnl_range made = even_share((nnl_range){0, U}, NNL_CACHE_LINE, maker, makers);
-        if (others) nnl_await(others, maker);
+        if (others) {
+            nnl_await(others, maker);
+            if (maker != others->id) fetch_together(a, made);
+        }
         for (int64_t k = made.begin; k < made.end; k++, b += ld) {
             const vec ak = vec_broadcast(a[k]);
 #pragma GCC unroll 16
@@ -112,16 +120,23 @@ NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real 
         }
 }
 
-/* c[gates, units] += a R for one sample, R as it lies. */
+/* c[gates, units] += a R for one sample, R as it lies. A single gate has tiles of three widths:
+ * narrow ones have too few accumulators, and a wide one that is not full computes in vain. */
 NNL_INLINE void add_units(const int gates, real *c, const real *a, nnl_range units, int64_t U,
                           const nnl_packed *R, const nnl_team *others) {
-    const int nv = LONG_NV / (gates == 1 ? 1 : 4);
-    for (int64_t j = units.begin; j < units.end; j += nv * LANES) {
-        const int64_t n = units.end - j;
-        if (n >= nv * LANES)
-            unit_tile(gates, nv, true, c + j, a, R->data + j, R->N, U, n, others);
-        else
-            unit_tile(gates, nv, false, c + j, a, R->data + j, R->N, U, n, others);
+    const int narrow = LONG_NV / 4, wide = gates == 1 ? LONG_NV : narrow, half = wide / 2;
+    for (int64_t j = units.begin, n; (n = units.end - j) > 0;) {
+        const real *b = R->data + j;
+        if (n >= wide * LANES) {
+            unit_tile(gates, wide, true, c + j, a, b, R->N, U, n, others);
+            j += wide * LANES;
+        } else if (gates == 1 && n >= half * LANES) {
+            unit_tile(gates, half, true, c + j, a, b, R->N, U, n, others);
+            j += half * LANES;
+        } else {
+            unit_tile(gates, narrow, false, c + j, a, b, R->N, U, n, others);
+            j += narrow * LANES;
+        }
     }
 }
 
@@ -134,9 +149,12 @@ NNL_INLINE void add_recurrent(const int gates, nnl_rows c, nnl_rows a, const nnl
                         &ahead);
         return;
     }
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
+        const real *next = ahead.n ? (const real *)(ahead.of[0].row + i * ahead.of[0].step) : NULL;
+        for (int g = 0; next && g < gates; g++) fetch_together(next + g * U, part->units);
         add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, &R->matrix,
                   part->together);
+    }
 }
 
 /* y = x for the gates of a thread's part; y may be x. */
@@ -164,11 +182,13 @@ static inline int64_t step_at(int64_t s, int64_t T, bool reverse) {
 /* Of x [rows, T, n] what is read at step s, if there is such a step: a row during each tile. */
 static inline nnl_ahead ahead_at(int64_t s, const real *x, int64_t rows, int64_t T, int64_t n,
                                  bool reverse) {
-    if (s < 0 || s >= T || rows == 0) return (nnl_ahead){.n = 0};
+    nnl_ahead a; /* most of it is left as it is: filling it would take as long as fetching */
     const int64_t bytes = n * (int64_t)sizeof *x;
-    const real *from = x + step_at(s, T, reverse) * n;
-    return (nnl_ahead){
-        .of = {{(const char *)from, T * bytes, bytes, rows}}, .n = 1, .lines = ceil_div(bytes, 64)};
+    a.n = 0 <= s && s < T && rows, a.which = 0, a.byte = 0, a.lines = ceil_div(bytes, 64);
+    if (a.n == 0) return a;
+    a.of[0].row = (const char *)(x + step_at(s, T, reverse) * n);
+    a.of[0].step = T * bytes, a.of[0].bytes = bytes, a.of[0].rows = rows;
+    return a;
 }
 
 /* What a recurrent op is told: its attributes after the activations, and its optional inputs. */
