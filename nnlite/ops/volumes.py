@@ -60,7 +60,6 @@ Op(
         call("windows_gradient", [dy], **_steps(c), length=c.inputs[0].shape[1])
     ],
     attrs={**_STEPS, "size": None, "count": None},
-    by_sample=(0,),
     formula=_windows,
     again=True,
 )
@@ -71,7 +70,6 @@ Op(
         call("windows", [dx], **_steps(c), size=c.inputs[0].shape[3], count=c.inputs[0].shape[1])
     ],
     attrs={**_STEPS, "length": None},
-    by_sample=(0,),
     formula=_windows_gradient,
 )
 
