@@ -328,7 +328,7 @@ def apply(op, inputs, attrs):
 def at_once(op, values, attrs=()):
     """The result of an op that works element by element, if nothing records it and the values,
     which may not be tensors yet, are few and need no conversion; else None. `attrs` are C's."""
-    if RECORDINGS.get() or CONDITION.get() is not None:
+    if (RECORDINGS.get() and active_recordings()) or CONDITION.get() is not None:
         return None
     most = MIN_PARALLEL_WORK_EAGER
     return _engine.elementwise(_chosen, op.number, values, attrs, Tensor, config.floatx, most)

@@ -84,6 +84,13 @@ def test_numbers_are_rounded_to_the_precision_of_the_tensor(number, real):
     compared(OPS["where"], (x, number, 1))
 
 
+def test_a_tape_that_has_ended_is_no_hindrance():
+    x = nnlite.convert_to_tensor(ROWS)
+    with nnlite.GradientTape():
+        assert at_once(OPS["exp"], (x,)) is None
+    assert type(at_once(OPS["exp"], (x,))) is Tensor
+
+
 def test_the_first_tensor_says_the_precision_else_floatx():
     double = drawn((2, 3), "float64")
     assert at_once(OPS["exp"], (double,)) is None
