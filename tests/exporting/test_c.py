@@ -202,6 +202,7 @@ WITHOUT_A_RULE = {
     "sum_abs": "sums a whole batch",
     "sum_squares": "sums a whole batch",
     "warp": "moves images by maps that are drawn",
+    "windows": "is written by its formula",
 }
 OF_TRAINING = re.compile(
     r"\w+_(gradient|update|advance|cross_entropy)|\w+_gradient_(kernel|input)|accumulate\w*|"
