@@ -286,10 +286,11 @@ def enable_winograd():
     """Let convolutions of 3 x 3 pixels, and their gradients, take a quarter of the multiplications
     where that pays, as they do at first.
 
-    It does for strides and dilations of 1, in one group, with channels and filters that are
-    multiples of 16, from 7 x 7 pixels on (for more than 128 channels, from 20 x 20 on). Results
-    then differ from those of plain convolutions by up to 1e-4 of the largest in float32, mostly by
-    less than 1e-5.
+    Strides and dilations are 1, and channels and filters, in one group, multiples of 16. An image
+    is cut into patches of 4 x 4 pixels: it has 4 of them at least, or 25 if it has more than 128
+    channels, and five eighths of their pixels lie in it. (For gradients the patches of all images
+    of a batch count, and half of the pixels.) Results differ from those of plain convolutions by
+    rounding: in float32 by about 1e-5 of the largest.
 
     A. Lavin, S. Gray: "Fast algorithms for convolutional neural networks", CVPR 2016.
     """
@@ -313,11 +314,6 @@ def disable_winograd():
 def is_winograd_enabled():
     """Whether convolutions take fewer multiplications where that pays."""
     return _settings["winograd"]
-
-
-def of_steps():
-    """The settings that steps of training and evaluation are traced from."""
-    return _settings["epsilon"], _settings["winograd"]
 
 
 def set_max_epochs(max_epochs):

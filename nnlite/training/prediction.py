@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from nnlite import config
 from nnlite.data.batches import BatchRange, passing
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
@@ -97,7 +98,7 @@ def predict_rows(model, batch, folds=True):
         array = x[0].array
         checked = x[0].integer and array.dtype != np.int32  # the next one's values are, too
         if folds and len(array) == rows == size and not checked:  # the whole of it, in one step
-            model._step_cache.keep((array.dtype, array.shape, array.strides), step)
+            model._step_cache.keep(_key_of(array), step)
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()
@@ -111,10 +112,15 @@ def predict_rows(model, batch, folds=True):
     return outputs
 
 
+def _key_of(array):
+    """What the step that predicts all rows of an array at once depends on."""
+    return array.dtype, array.shape, array.strides, config.is_winograd_enabled()
+
+
 def predict_cached(model, x):
     """The outputs for an array just like one before: same type, shape and strides, and a step for
     all of its rows. None if there was none."""
-    step = model._step_cache.find(model, (x.dtype, x.shape, x.strides))
+    step = model._step_cache.find(model, _key_of(x))
     if step is None or not x.flags.aligned:
         return None
     y = np.empty(step.outputs.shape, step.outputs.dtype)

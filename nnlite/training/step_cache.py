@@ -295,8 +295,8 @@ def _structure_of(model):
 
 def _settings_of(model):
     """What steps of training and evaluation are traced from, beside what `_structure_of` tells:
-    which weights train, the state of penalties, constraints, losses and metrics, and settings of
-    the process. None if code takes part that is not nnlite's: it may read anything."""
+    which weights train, the state of penalties, constraints, losses and metrics, and the epsilon
+    of all. None if code takes part that is not nnlite's: it may read anything."""
     layers, weights = layers_in(model), model._all_weights()
     parts = [*model.metrics, *(layer.activity_regularizer for layer in layers)]
     parts += [p for v, _ in weights for p in (v.regularizer, v.constraint)]
@@ -309,7 +309,7 @@ def _settings_of(model):
         return None
     states = [(id(p), configurable.frozen(getattr(p, "__dict__", {}))) for p in parts]
     weights = [(id(v), trains, v.overwrite_with_gradient) for v, trains in weights]
-    return states, weights, config.of_steps()
+    return states, weights, config.epsilon()
 
 
 def _is_ours(code):
@@ -320,7 +320,7 @@ def _is_ours(code):
 def _layout_key(kind, batches):
     """What a step over the batches of a batches depends on, apart from the model."""
     indexed = batches.index is not None
-    key = [kind, batches.size, indexed]
+    key = [kind, batches.size, indexed, config.is_winograd_enabled()]
     for s in batches.sources:
         if s.__class__ is ArraySource:
             key.append((s.layout, s.rows if indexed else 0))

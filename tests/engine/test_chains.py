@@ -138,6 +138,7 @@ def test_layers_with_normalizations_predict_the_same_as_one(settings, all_joined
 def test_new_weights_are_used(all_joined):
     model = block()
     model.predict(X)
+    assert "conv2d_chain" in steps_of(model)
     for v in model.weights:
         v.assign(v.numpy() * 1.25)
     assert np.allclose(model.predict(X), model.predict(X, fold=False), rtol=1e-4, atol=1e-4)
@@ -220,6 +221,7 @@ def test_frozen_layers_of_a_training_are_chains(all_joined):
 def test_an_infinity_reaches_no_other_image(all_joined):
     model = block()
     want = model.predict(X)
+    assert "conv2d_chain" in steps_of(model)
     x = X.copy()
     x[1, 3, 3, 3] = np.inf
     found = model.predict(x)

@@ -70,6 +70,7 @@ def test_predictions_are_near_those_of_plain_convolutions(real, near, fold, isa)
 def test_bits_are_those_of_the_layer_called_at_once():
     model, x = network(), images()
     assert np.array_equal(model.predict(x, fold=False), model(x).numpy())
+    assert "conv2d_winograd" in steps_of(model)
 
 
 def test_bits_depend_neither_on_the_batch_nor_on_threads():
@@ -151,6 +152,7 @@ def test_new_weights_are_used():
     after = model.predict(x)
     other = network()
     other.set_weights(model.get_weights())
+    assert "conv2d_winograd" in steps_of(model)
     assert np.array_equal(after, other.predict(x)) and not np.array_equal(after, before)
 
 
@@ -203,15 +205,25 @@ def test_training_gives_the_bits_of_a_tape_on_any_number_of_threads(threads):
         assert np.array_equal(a, b)
 
 
-def test_a_step_follows_the_setting():
+def test_steps_follow_the_setting():
     x, y = images(4), np.ones((4, 1))
+
+    def results(model):
+        losses = model.evaluate(x, y, verbose=0), model.train_on_batch(x, y)
+        model.fit(x, y, epochs=1, shuffle=False, verbose=0)
+        return [*losses, *model.get_weights(), model.predict(x), model.predict(x)]
+
     model = classifier()
-    model.fit(x, y, epochs=1, verbose=0)
+    before = model.get_weights()
+    short = results(model)
     assert QUICK.issubset(steps_of(model))
+    model.set_weights(before)
     with plain_convolutions():
-        model.fit(x, y, epochs=1, verbose=0)
-        model.predict(x)
-        assert QUICK.isdisjoint(steps_of(model))
+        plain, alone = results(model), results(classifier())
+    assert all(map(np.array_equal, plain, alone))
+    assert not any(map(np.array_equal, plain[2:], short[2:]))
+    model.set_weights(before)
+    assert all(map(np.array_equal, results(model), short))
 
 
 def test_an_infinity_reaches_no_other_image():

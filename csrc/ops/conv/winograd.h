@@ -6,8 +6,8 @@
  *     y = A^T [(G w G^T) * (B^T x B)] A
  * for a channel c and a filter f, where * multiplies element by element: 36 products in place of
  * 16 * 9. The sum over the channels makes a matrix product of each of the 36 *positions*. Results
- * differ from those of conv2d by rounding, which the matrices enlarge: in float32 by some 1e-6 of
- * the largest. An infinity or NaN in a patch may reach all of its results.
+ * differ from those of conv2d by rounding, which the matrices enlarge. An infinity or NaN in a
+ * patch may reach all of its results.
  *
  * The gradients follow:
  *     dx += B [(G w G^T) * (A dy A^T)] B^T for each patch,

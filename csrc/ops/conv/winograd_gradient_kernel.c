@@ -23,7 +23,7 @@ enum {
     LEAST_SUMMED = 1 << 6   /* patches of a chunk, at least */
 };
 
-/* How a call is divided. Both numbers depend on shapes only. */
+/* How a call is divided. Chunks and blocks depend on shapes only. */
 typedef struct {
     nnl_patches patches;
     int64_t chunks, of_channels, of_filters; /* how many chunks, and blocks of each */
