@@ -11,7 +11,7 @@ from nnlite.engine.dispatch import when
 from nnlite.engine.recording import tracing, unrecorded
 from nnlite.engine.tensor import Variable
 from nnlite.errors import did_you_mean, memory_for
-from nnlite.optimizers.averages import follow
+from nnlite.optimizers.averages import Averaging
 from nnlite.optimizers.gradients import (
     gradient_for,
     is_trainable,
@@ -27,7 +27,7 @@ from nnlite.optimizers.rate import Rated
 from nnlite.optimizers.weight_decay import Decaying
 
 
-class Optimizer(OwnVariables, Decaying, Rated):
+class Optimizer(OwnVariables, Averaging, Decaying, Rated):
     """Base of all optimizers: changes weights by their gradients, then as their constraints say.
 
     To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
@@ -244,11 +244,14 @@ class Optimizer(OwnVariables, Decaying, Rated):
         return {name: (variable.shape, first) for name, first in self.slots().items()}
 
     def _slots_of(self, variable):
-        """The slots of a variable by name; missing ones are made."""
+        """The slots of a variable by name; missing ones are made. As in Keras's files, one that is
+        overwritten with its gradient has none of the rule's and no average."""
         _, made = self._slots.setdefault(id(variable), (variable, {}))
-        forms = self._slot_forms(variable)
-        if self.use_ema:
-            forms["average"] = variable.shape, variable
+        forms = {}
+        if not variable.overwrite_with_gradient:
+            forms = self._slot_forms(variable)
+            if self.use_ema:
+                forms["average"] = variable.shape, variable
         if self.gradient_accumulation_steps:
             forms["gradient_accumulator"] = variable.shape, 0.0
         for name, (shape, first) in forms.items():
@@ -345,8 +348,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
             self._change(grads, variables, rate)
         if self.use_ema:
             for v in variables:
-                how = change, self.ema_momentum, self.ema_overwrite_frequency
-                follow(self._slots_of(v)["average"], v, *how)
+                self._follow(v, self._slots_of(v)["average"], change)
         constraints.impose(variables)
 
     def _with_gradients(self, grads, variables=None):
@@ -410,18 +412,6 @@ class Optimizer(OwnVariables, Decaying, Rated):
         """Gradients of the loss, of those of the loss that `scale_loss` returned."""
         factor = self.loss_scale_factor
         return [g * (1.0 / factor) for g in grads] if factor else grads
-
-    def finalize_variable_values(self, trainable_variables):
-        """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
-
-        Parameters
-        ----------
-        trainable_variables : list of Variable
-        """
-        for v in trainable_variables if self.use_ema else ():
-            _, made = self._slots.get(id(v), (None, {}))
-            if "average" in made:
-                v.assign(made["average"])
 
     def _clip_gradients(self, grads):
         """The gradients, clipped as the settings say."""
