@@ -19,6 +19,7 @@ from nnlite.optimizers.gradients import (
     limited,
     list_of,
     pairs_of,
+    unscaled,
     updatable,
 )
 from nnlite.optimizers.older import settings_of_keras_2
@@ -331,11 +332,12 @@ class Optimizer(OwnVariables, Averaging, Decaying, Rated):
             As for `apply_gradients`.
         """
         grads, variables = self._with_gradients(grads, trainable_variables)
+        every = self.gradient_accumulation_steps
+        grads, variables = left_to_update(grads, variables, every)
         if not variables:
             ops.increment(self._iterations)
             return
-        grads = self._unscaled(grads)
-        every = self.gradient_accumulation_steps
+        grads = self._unscaled(grads, variables)
         if every:  # the count may have been read from a file
             ops.count_steps(self._iterations, self.iterations, every, 0)
         rate = self.learning_rate  # of a schedule, for the number of changes before this one
@@ -378,7 +380,6 @@ class Optimizer(OwnVariables, Averaging, Decaying, Rated):
                 "so they stay as they are",
                 UserWarning,
             )
-        pairs = left_to_update(pairs, self.gradient_accumulation_steps)
         return [g for g, _ in pairs], [v for _, v in pairs]
 
     def _accumulate(self, grads, variables, rate):
@@ -408,10 +409,10 @@ class Optimizer(OwnVariables, Averaging, Decaying, Rated):
         """
         return loss * self.loss_scale_factor if self.loss_scale_factor else loss
 
-    def _unscaled(self, grads):
+    def _unscaled(self, grads, variables):
         """Gradients of the loss, of those of the loss that `scale_loss` returned."""
         factor = self.loss_scale_factor
-        return [g * (1.0 / factor) for g in grads] if factor else grads
+        return unscaled(grads, variables, factor) if factor else grads
 
     def _clip_gradients(self, grads):
         """The gradients, clipped as the settings say."""
