@@ -285,13 +285,14 @@ def sources_of(
     Raises
     ------
     TypeError, ValueError
-        If something is no array of numbers, or numbers of rows differ.
+        If something is no array of numbers, x holds no array, or numbers of rows differ.
     """
     inputs, outputs = multi_input
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (_sources(x, "x", inputs, lambda key: key in integer),)
-    rows = leaves(sources)[0].rows
-    how = rows, outputs, output_shape
+    if not leaves(sources):
+        raise ValueError(f"x: expected at least one array, got {x!r}")
+    how = leaves(sources)[0].rows, outputs, output_shape
     y, sample_weight = (_alone(values, *how) for values in (y, sample_weight))
     sources += (
         None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
