@@ -48,7 +48,7 @@ class SwapEMAWeights(Callback):
             raise ValueError(
                 f"SwapEMAWeights: expected an optimizer with use_ema=True, got {optimizer!r}"
             )
-        return [(v, made["average"]) for p in parts for v, made in p._slots.values()]
+        return [pair for part in parts for pair in part._averages()]
 
     def _take_averages(self):
         pairs = self._averages()

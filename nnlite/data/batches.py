@@ -65,9 +65,7 @@ def make_batches(
     if yields_samples(data[0]):
         data = (of_samples(data[0], size), *data[1:])
     elif are_read_by_slices(data):
-        kinds = {"multi_input": model._multi_input(), "integer": model._integer_inputs()}
-        x, *others = data
-        data = Slices(sources_of(input_alone(model, x), *others, **kinds), size), None, None
+        data = Slices(_sources_for(model, input_alone(model, data[0]), *data[1:]), size), None, None
     elif not yields_batches(data[0]):
         sources = read(data)
         model._prepare_for(*sources)
@@ -91,12 +89,20 @@ def make_batches(
 
 def make_sources(model, data, class_weight=None, finite=True):
     """(x, y, sample_weight) as Sources for a model; see `make_batches`."""
-    data = (model._looked_up(data[0]), *data[1:])
-    sources = sources_of(*data, multi_input=model._multi_input(), integer=model._integer_inputs())
+    sources = _sources_for(model, model._looked_up(data[0]), *data[1:])
     sources = apply_class_weight(sources, class_weight)
     for s in leaves(sources) if finite else ():
         s.check_finite(model._precision)
     return sources
+
+
+def _sources_for(model, *data):
+    return sources_of(
+        *data,
+        multi_input=model._multi_input(),
+        integer=model._integer_inputs(),
+        output_shape=model._output_shape,
+    )
 
 
 @dataclass

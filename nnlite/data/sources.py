@@ -266,7 +266,9 @@ def _size(part):
     return f"of {len(part)}" if hasattr(part, "__len__") else repr(part)
 
 
-def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), integer=()):
+def sources_of(
+    x, y=None, sample_weight=None, multi_input=(False, False), integer=(), output_shape=None
+):
     """(x, y, sample_weight) as Sources of the same number of rows, at least one.
 
     Parameters
@@ -277,17 +279,21 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
         if its entries are arrays.
     integer : collection of int and str
         The numbers, in order, and names of the inputs that stay integers.
+    output_shape : tuple, optional
+        That of the only output, if it is known: by it an array in a list is told from a row.
 
     Raises
     ------
     TypeError, ValueError
-        If something is no array of numbers, or numbers of rows differ.
+        If something is no array of numbers, x holds no array, or numbers of rows differ.
     """
     inputs, outputs = multi_input
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (_sources(x, "x", inputs, lambda key: key in integer),)
-    rows = leaves(sources)[0].rows
-    y, sample_weight = (_alone(values, rows, outputs) for values in (y, sample_weight))
+    if not leaves(sources):
+        raise ValueError(f"x: expected at least one array, got {x!r}")
+    how = leaves(sources)[0].rows, outputs, output_shape
+    y, sample_weight = (_alone(values, *how) for values in (y, sample_weight))
     sources += (
         None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
         None
@@ -325,16 +331,20 @@ def input_alone(model, x):
     return x[0] if given and fits(given[1:], shape[1:]) else x
 
 
-def _alone(values, rows, several):
-    """Targets or weights of so many rows that are the only entry of a tuple, as a data set may
-    yield them, or of a list for the only output, as they are."""
+def _alone(values, rows, several, output_shape):
+    """Targets or weights that are the only entry of a tuple, as a data set may yield them, or of a
+    list for the only output, as they are."""
     if not isinstance(values, (list, tuple)) or len(values) != 1:
         return values
-    shape = getattr(values[0], "shape", ())
-    if np.ndim(shape) != 1 or not shape:
+    listed, shape = isinstance(values, list), getattr(values[0], "shape", ())
+    if np.ndim(shape) != 1 or not shape or (listed and several is not False):
         return values
-    listed = several is False and shape[0] == rows
-    return values[0] if listed or isinstance(values, tuple) else values
+    known = several is False and output_shape is not None
+    if rows != 1 or (known and fits(shape, output_shape)):
+        return values[0]
+    # Beside one row of x a list of one row is an array, too.
+    is_row = fits((1, *shape), output_shape) if known else listed
+    return values if is_row or shape[0] != 1 else values[0]
 
 
 def _sources(values, name, several, integer):

@@ -9,6 +9,7 @@ from nnlite import configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import when
 from nnlite.engine.tensor import Variable
+from nnlite.optimizers.gradients import unscaled
 from nnlite.optimizers.optimizer import Optimizer
 
 
@@ -140,7 +141,7 @@ class LossScaleOptimizer(Around):
         finite = ops.equal(sum(rest[1:], rest[0]), 0.0)
         scale, steps = self.dynamic_scale, self.step_counter + 1.0
         with when(ops.cast(finite, "int32")):
-            self.inner_optimizer.apply([g / scale for g in grads], variables)
+            self.inner_optimizer.apply(unscaled(grads, variables, scale), variables)
         grown = finite * ops.greater_equal(steps, float(self.dynamic_growth_steps))
         # Half of infinity is infinity, and 0 divides 0 by 0.
         changed = scale * (0.5 + 0.5 * finite) * (1.0 + grown)
@@ -302,7 +303,7 @@ class MultiOptimizer(Around):
 
     def apply(self, grads, trainable_variables=None):
         grads, variables = self._with_gradients(grads, trainable_variables)
-        pairs = list(zip(self._unscaled(grads), variables))
+        pairs = list(zip(self._unscaled(grads, variables), variables))
         for inner in self._inner:
             own = [(g, v) for g, v in pairs if id(v) in inner._slots]
             if own:

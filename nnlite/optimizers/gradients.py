@@ -61,17 +61,23 @@ def gradient_for(variable, grad):
     return tensor
 
 
-def left_to_update(pairs, accumulation_steps=None):
+def unscaled(grads, variables, factor):
+    """Gradients divided by the factor of the loss, but for those that take a variable's place."""
+    return [g if v.overwrite_with_gradient else g / factor for g, v in zip(grads, variables)]
+
+
+def left_to_update(grads, variables, accumulation_steps=None):
     """Put gradients in place of the variables that say so (`overwrite_with_gradient`).
 
     Parameters
     ----------
-    pairs : list of (Tensor, Variable)
+    grads : list of Tensor
+    variables : list of Variable
     accumulation_steps : int, optional
 
     Returns
     -------
-    list of (Tensor, Variable)
+    list of Tensor, list of Variable
         The others.
 
     Raises
@@ -79,15 +85,19 @@ def left_to_update(pairs, accumulation_steps=None):
     ValueError
         If gradients are accumulated, where a sum of them would take the place.
     """
-    for grad, variable in pairs:
-        if variable.overwrite_with_gradient and accumulation_steps:
+    left = [], []
+    for grad, variable in zip(grads, variables):
+        if not variable.overwrite_with_gradient:
+            left[0].append(grad)
+            left[1].append(variable)
+        elif accumulation_steps:
             raise ValueError(
                 f"gradient_accumulation_steps: expected None, as {variable.name!r} has "
                 f"overwrite_with_gradient=True, got {accumulation_steps}"
             )
-        if variable.overwrite_with_gradient:
+        else:
             ops.assign(variable, grad)
-    return [pair for pair in pairs if not pair[1].overwrite_with_gradient]
+    return left
 
 
 def norm_of(grads):

@@ -35,7 +35,8 @@ class LBFGS(Optimizer):
     TypeError
         By `apply_gradients` and `train_on_batch`: gradients alone do not say how far to go.
     ValueError
-        By `fit`, if data come in batches, or a weight has a constraint.
+        By `fit`, if data come in batches, or a weight has a constraint or is overwritten with its
+        gradient.
 
     Examples
     --------
@@ -90,6 +91,11 @@ class LBFGS(Optimizer):
         for v in variables:
             if v.constraint is not None:
                 raise ValueError(f"LBFGS: expected weights without constraints, got {v.name!r}")
+            if v.overwrite_with_gradient:
+                raise ValueError(
+                    "LBFGS: expected weights that it may change, got "
+                    f"{v.name!r} with overwrite_with_gradient=True"
+                )
         objective, known = self.objective(evaluate, variables), None
 
         def remembered(vector):

@@ -11,7 +11,7 @@ from nnlite.engine.dispatch import when
 from nnlite.engine.recording import tracing, unrecorded
 from nnlite.engine.tensor import Variable
 from nnlite.errors import did_you_mean, memory_for
-from nnlite.optimizers.averages import follow
+from nnlite.optimizers.averages import Averaging
 from nnlite.optimizers.gradients import (
     gradient_for,
     is_trainable,
@@ -19,6 +19,7 @@ from nnlite.optimizers.gradients import (
     limited,
     list_of,
     pairs_of,
+    unscaled,
     updatable,
 )
 from nnlite.optimizers.older import settings_of_keras_2
@@ -27,7 +28,7 @@ from nnlite.optimizers.rate import Rated
 from nnlite.optimizers.weight_decay import Decaying
 
 
-class Optimizer(OwnVariables, Decaying, Rated):
+class Optimizer(OwnVariables, Averaging, Decaying, Rated):
     """Base of all optimizers: changes weights by their gradients, then as their constraints say.
 
     To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
@@ -244,11 +245,14 @@ class Optimizer(OwnVariables, Decaying, Rated):
         return {name: (variable.shape, first) for name, first in self.slots().items()}
 
     def _slots_of(self, variable):
-        """The slots of a variable by name; missing ones are made."""
+        """The slots of a variable by name; missing ones are made. As in Keras's files, one that is
+        overwritten with its gradient has none of the rule's and no average."""
         _, made = self._slots.setdefault(id(variable), (variable, {}))
-        forms = self._slot_forms(variable)
-        if self.use_ema:
-            forms["average"] = variable.shape, variable
+        forms = {}
+        if not variable.overwrite_with_gradient:
+            forms = self._slot_forms(variable)
+            if self.use_ema:
+                forms["average"] = variable.shape, variable
         if self.gradient_accumulation_steps:
             forms["gradient_accumulator"] = variable.shape, 0.0
         for name, (shape, first) in forms.items():
@@ -328,11 +332,12 @@ class Optimizer(OwnVariables, Decaying, Rated):
             As for `apply_gradients`.
         """
         grads, variables = self._with_gradients(grads, trainable_variables)
+        every = self.gradient_accumulation_steps
+        grads, variables = left_to_update(grads, variables, every)
         if not variables:
             ops.increment(self._iterations)
             return
-        grads = self._unscaled(grads)
-        every = self.gradient_accumulation_steps
+        grads = self._unscaled(grads, variables)
         if every:  # the count may have been read from a file
             ops.count_steps(self._iterations, self.iterations, every, 0)
         rate = self.learning_rate  # of a schedule, for the number of changes before this one
@@ -345,8 +350,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
             self._change(grads, variables, rate)
         if self.use_ema:
             for v in variables:
-                how = change, self.ema_momentum, self.ema_overwrite_frequency
-                follow(self._slots_of(v)["average"], v, *how)
+                self._follow(v, self._slots_of(v)["average"], change)
         constraints.impose(variables)
 
     def _with_gradients(self, grads, variables=None):
@@ -376,7 +380,6 @@ class Optimizer(OwnVariables, Decaying, Rated):
                 "so they stay as they are",
                 UserWarning,
             )
-        pairs = left_to_update(pairs, self.gradient_accumulation_steps)
         return [g for g, _ in pairs], [v for _, v in pairs]
 
     def _accumulate(self, grads, variables, rate):
@@ -406,22 +409,10 @@ class Optimizer(OwnVariables, Decaying, Rated):
         """
         return loss * self.loss_scale_factor if self.loss_scale_factor else loss
 
-    def _unscaled(self, grads):
+    def _unscaled(self, grads, variables):
         """Gradients of the loss, of those of the loss that `scale_loss` returned."""
         factor = self.loss_scale_factor
-        return [g * (1.0 / factor) for g in grads] if factor else grads
-
-    def finalize_variable_values(self, trainable_variables):
-        """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
-
-        Parameters
-        ----------
-        trainable_variables : list of Variable
-        """
-        for v in trainable_variables if self.use_ema else ():
-            _, made = self._slots.get(id(v), (None, {}))
-            if "average" in made:
-                v.assign(made["average"])
+        return unscaled(grads, variables, factor) if factor else grads
 
     def _clip_gradients(self, grads):
         """The gradients, clipped as the settings say."""

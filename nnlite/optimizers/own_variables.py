@@ -57,6 +57,8 @@ class OwnVariables:
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
         """Make a variable for each weight, or one of each of several names.
 
+        A weight with `overwrite_with_gradient` needs none: None stands in its place.
+
         Parameters
         ----------
         trainable_variables : list of Variable
@@ -65,7 +67,7 @@ class OwnVariables:
 
         Returns
         -------
-        list of Variable, or a tuple of such lists
+        list of Variable or None, or a tuple of such lists
             In the order of the weights.
         """
         names = [name] if isinstance(name, str) else list(name)
@@ -77,7 +79,10 @@ class OwnVariables:
                 f"got {initializer!r}"
             )
         made = [
-            [self.add_variable_from_reference(v, *of) for of in zip(names, kinds)]
+            [
+                None if v.overwrite_with_gradient else self.add_variable_from_reference(v, *of)
+                for of in zip(names, kinds)
+            ]
             for v in trainable_variables
         ]
         by_name = tuple(list(found) for found in zip(*made)) if made else ([],) * len(names)

@@ -371,3 +371,36 @@ def test_an_overwritten_variable_and_another_may_have_one_optimizer(around):
         first.overwrite_with_gradient = "true"
     with pytest.raises(ValueError, match="gradient_accumulation_steps: expected None, as"):
         SGD(1.0, gradient_accumulation_steps=2).apply_gradients([([1.0, 1.0], first)])
+
+
+def test_an_overwritten_variable_has_no_slots_and_so_no_average():
+    """As in Keras, whose files hold none."""
+    first, other = keras.Variable([1.0, 2.0], name="first"), keras.Variable([3.0], name="other")
+    first.overwrite_with_gradient = True
+    rule = SGD(0.5, momentum=0.9, use_ema=True, ema_momentum=0.75)
+    pairs = [([5.0, 6.0], first), ([1.0], other)]
+    rule.apply_gradients(pairs)
+    assert [v.name for v in rule.variables[2:]] == ["other/average", "other/momentum"]
+    rule.finalize_variable_values([first, other])
+    assert first.numpy().tolist() == [5.0, 6.0]
+    first.overwrite_with_gradient = False  # from now on it trains
+    rule.apply_gradients(pairs)
+    np.testing.assert_allclose(first.numpy(), [2.5, 3.0])
+    rule.finalize_variable_values([first])
+    np.testing.assert_allclose(first.numpy(), [0.75 * 5 + 0.25 * 2.5, 0.75 * 6 + 0.25 * 3])
+    first.overwrite_with_gradient = True  # its average is no longer followed
+    rule.apply_gradients(pairs)
+    rule.finalize_variable_values([first, other])
+    assert first.numpy().tolist() == [5.0, 6.0]
+    none, one = rule.add_optimizer_variables([first, other], "more")
+    assert none is None and one.name == "other/more"
+
+
+def test_averages_are_evaluated_beside_an_overwritten_weight():
+    model = keras.Sequential([keras.Input((3,)), Shift(), layers.Dense(1)])
+    model.compile(SGD(0.1, use_ema=True), "mse")
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    model.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y), callbacks=swap)
+    shift, (kernel, bias) = model.layers[0].shift, model.layers[1].weights
+    assert [v for v, _ in model.optimizer._averages()] == [kernel, bias]
+    assert shift.numpy().any()

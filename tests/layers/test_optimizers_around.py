@@ -328,3 +328,44 @@ def test_averages_that_are_not_kept_are_missed():
         small_model(Adam()).fit(
             X, Y, verbose=0, validation_data=HELD_OUT, callbacks=callbacks.SwapEMAWeights()
         )
+
+
+def overwritten_and_other():
+    first, other = keras.Variable([1.0, 2.0]), keras.Variable([3.0, 4.0])
+    first.overwrite_with_gradient = True
+    return first, other
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_step_that_is_not_finite_leaves_overwritten_variables_alone(bad):
+    first, other = overwritten_and_other()
+    rule = LossScaleOptimizer(SGD(1.0), initial_scale=4.0)
+    grads = [[5.0, 6.0], [4.0, 8.0]]
+    rule.apply_gradients(zip(grads, (first, other)))
+    assert (first.numpy().tolist(), other.numpy().tolist()) == ([5.0, 6.0], [2.0, 2.0])
+    grads[bad] = [np.inf, np.nan]
+    rule.apply_gradients([(np.add(g, 1.0), v) for g, v in zip(grads, (first, other))])
+    assert (first.numpy().tolist(), other.numpy().tolist()) == ([5.0, 6.0], [2.0, 2.0])
+    assert rule.dynamic_scale.item() == 2.0 and rule.iterations.item() == 1
+
+
+@pytest.mark.parametrize("wrapped", [LossScaleOptimizer, lambda o: MultiOptimizer(OptimizerMap(o))])
+def test_an_optimizer_inside_that_accumulates_refuses_overwritten_variables(wrapped):
+    first, other = overwritten_and_other()
+    rule = wrapped(SGD(1.0, gradient_accumulation_steps=2))
+    with pytest.raises(ValueError, match="gradient_accumulation_steps: expected None, as"):
+        rule.apply_gradients([([5.0, 6.0], first), ([1.0, 1.0], other)])
+    assert first.numpy().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        lambda: SGD(1.0, loss_scale_factor=8.0),
+        lambda: MultiOptimizer(OptimizerMap(SGD(1.0)), loss_scale_factor=8.0),
+    ],
+)
+def test_what_overwrites_a_variable_is_not_divided_by_the_scale_of_the_loss(scaled):
+    first, other = overwritten_and_other()
+    scaled().apply_gradients([([5.0, 6.0], first), ([8.0, 8.0], other)])
+    assert (first.numpy().tolist(), other.numpy().tolist()) == ([5.0, 6.0], [2.0, 3.0])

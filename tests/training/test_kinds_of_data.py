@@ -114,6 +114,44 @@ def test_the_only_input_may_come_in_a_list_and_so_may_targets_and_weights(kind, 
     np.testing.assert_array_equal(model.predict([row], verbose=0), plain.predict(X[:1], verbose=0))
 
 
+def sequences(loss):
+    model = keras.Sequential([keras.Input((None, 4)), keras.layers.Dense(2, "softmax")])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_beside_one_row_a_list_of_targets_is_told_from_a_row_by_the_outputs_shape(steps, kind):
+    rng, model = np.random.default_rng(0), sequences("mse")
+    x, y = (rng.normal(size=(1, steps, n)) for n in (4, 2))
+    loss = model.evaluate(x, y, verbose=0)
+    assert model.evaluate(x, kind([y[0]]), verbose=0) == loss  # a row
+    assert model.evaluate(x, kind([y]), verbose=0) == loss
+    weight = np.arange(1.0, steps + 1)[None]
+    loss = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    for given in (kind([weight[0]]), kind([weight])):
+        assert model.evaluate(x, y, sample_weight=given, verbose=0) == loss
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_beside_one_row_labels_of_classes_in_a_list_are_an_array(kind):
+    model, x = sequences("sparse_categorical_crossentropy"), X[None, :3, :4]
+    labels = np.array([[0, 1, 1]])
+    loss = model.evaluate(x, labels, verbose=0)
+    for given in (labels, labels[0]):
+        assert model.evaluate(x, kind([given]), verbose=0) == loss
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_a_message_says_how_many_targets_came_in_a_list(rows):
+    model = keras.Sequential([keras.Input((D,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for y in ([X[:5, :1]], (X[:5, :1],)):
+        with pytest.raises(ValueError, match=f"y: expected {rows} samples, .* got 5"):
+            model.evaluate([X[:rows]], y, verbose=0)
+
+
 @pytest.mark.parametrize(
     "dtype", ["bool", "uint8", "int64", "uint64", "float64", "float16", "object"]
 )

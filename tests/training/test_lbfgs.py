@@ -190,6 +190,10 @@ def test_constraints_and_steps_without_a_loss_are_refused():
     model.compile("lbfgs", "mse")
     with pytest.raises(ValueError, match="LBFGS: expected weights without constraints, got"):
         model.fit(X, Y, verbose=0)
+    model.layers[0].kernel.constraint = None
+    model.layers[0].bias.overwrite_with_gradient = True
+    with pytest.raises(ValueError, match="LBFGS: expected weights that it may change, got"):
+        model.fit(X, Y, verbose=0)
 
     class Own(keras.Sequential):
         def train_step(self, data):

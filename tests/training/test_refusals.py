@@ -470,3 +470,23 @@ def test_values_beyond_float32_are_infinite_where_nothing_is_trained(run):
         warnings.simplefilter("error")
         found = run(model, HUGE)
     assert np.isinf(found).all() and arrays_equal([found], [run(model, infinite)])
+
+
+class OfADict(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(inputs["a"])
+
+
+@pytest.mark.parametrize("x", [{}, {"a": None}])
+@pytest.mark.parametrize("functional", [True, False])
+def test_data_without_an_array_are_refused(functional, x):
+    symbols = {"a": keras.Input((D,), name="a")}
+    model = keras.Model(symbols, layers.Dense(1)(symbols["a"])) if functional else OfADict()
+    model.compile("sgd", "mse")
+    for run in (model.fit, model.train_on_batch, lambda x, y: model.predict(x)):
+        with pytest.raises(ValueError, match=f"x: expected at least one array, got {x}"):
+            run(x, Y)
