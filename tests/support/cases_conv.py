@@ -60,7 +60,8 @@ WINOGRAD = [
     ((3, 3, 11, 48), (3, 3, 16), 1, "valid", 1, 1),
     ((2, 31, 18, 16), (3, 3, 80), 1, "same", 1, 1),
     ((1, 7, 9, 272), (3, 3, 48), 1, "valid", 1, 1),
-    ((1, 6, 5, 1024), (3, 3, 208), 1, "same", 1, 1),  # filters in several turns
+    ((1, 6, 5, 128), (3, 3, 80), 1, "same", 1, 1),  # filters in several turns, for the cache
+    ((1, 6, 5, 1024), (3, 3, 48), 1, "same", 1, 1),  # and for memory
 ]
 # x, (KH, KW, M), strides, padding, dilation
 DEPTHWISE = [
@@ -88,7 +89,7 @@ DEPTHWISE = [
 
 
 # The kernel's gradient sums blocks of channels and filters, and chunks of patches.
-WINOGRAD_SUMS = [*WINOGRAD[:-1], ((3, 16, 17, 80), (3, 3, 144), 1, "same", 1, 1)]
+WINOGRAD_SUMS = [*WINOGRAD[:-2], ((3, 16, 17, 80), (3, 3, 144), 1, "same", 1, 1)]
 
 
 def triples(depthwise=False, shapes=CONVOLUTIONS):
