@@ -34,7 +34,7 @@ typedef struct {
 static nnl_winograd_sums winograd_sums_of(const nnl_conv *g, bool with_bias) {
     nnl_winograd_sums s = {.patches = patches_of(g), .size = 9 * g->C * g->F};
     const int64_t c = min_of(g->C, CHANNELS_OF_BLOCK), f = min_of(g->F, CHANNELS_OF_BLOCK);
-    s.of_channels = ceil_div(g->C, CHANNELS_OF_BLOCK),
+    s.of_channels = ceil_div(g->C, CHANNELS_OF_BLOCK);
     s.of_filters = ceil_div(g->F, CHANNELS_OF_BLOCK);
     const int64_t most = ceil_div(MAX_CHUNKS, s.of_channels * s.of_filters);
     const int64_t rows = g->N * s.patches.down;
