@@ -79,8 +79,8 @@ class Op:
         Inputs and attributes -> the list of outputs of a fused op, written in ops that have rules.
         It is differentiated in the place of a rule.
     again : bool
-        The result is large and quickly computed, so a plan computes it again for a reader that
-        comes later, and does not keep it.
+        The output is large and quickly computed. So a plan calls the op once more for each later
+        reader, and keeps the output for the first one only.
     optional_outputs : int, default 0
         How many of the last outputs the C function need not be given: those that only a gradient
         reads.

@@ -53,28 +53,29 @@ def leave_out_unread(calls, results):
 
 
 def compute_again(calls, roots):
-    """The calls, where what an op of the kind `again` gives is computed anew for each reader but
-    the first, right before it. Its inputs must still have their values then: no Variables."""
+    """The calls, with one more call of an op whose row says `again` before each later reader of its
+    output. The first reader takes the output of the recorded call. Calls that read a Variable are
+    not repeated: its values may have changed meanwhile."""
     made, read, found = {}, set(), []  # made: calls by the id of their output
 
-    def anew(tensor):
+    def repeated(tensor):
         call = made[id(tensor)]
-        inputs = [anew(t) if id(t) in made else t for t in call.inputs]
+        inputs = [repeated(t) if id(t) in made else t for t in call.inputs]
         y = Tensor(tensor.shape, tensor.dtype)
         found.append(call.replaced(inputs=inputs, outputs=[y]))
         return y
 
     for call in calls:
-        moved = call.op.view and id(call.inputs[0]) in made
+        repeatable = call.op.view and id(call.inputs[0]) in made
         if call.op.again and not any(isinstance(roots.of(t), Variable) for t in call.inputs):
-            moved = True
+            repeatable = True
         elif not call.op.view:
             late = [id(t) in made and id(roots.of(t)) in read for t in call.inputs]
             read.update(id(roots.of(t)) for t in call.inputs if id(t) in made)
             if any(late):
-                inputs = [anew(t) if late[i] else t for i, t in enumerate(call.inputs)]
+                inputs = [repeated(t) if late[i] else t for i, t in enumerate(call.inputs)]
                 call = call.replaced(inputs=inputs)
-        if moved:
+        if repeatable:
             made[id(call.outputs[0])] = call
         found.append(call)
     return found
