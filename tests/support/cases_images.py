@@ -387,13 +387,16 @@ WINDOWS_ALONG = [
 
 def windows_along_axis(of_gradient):
     """Of an axis; each number is copied, and the gradient adds up to `size` numbers."""
+
+    def gradient(dy, a):
+        scale = windows_along_axis_gradient(np.abs(dy), a)
+        return Case([dy], a, lambda inputs, dx: scale)
+
     found = []
     for batch, n, others, size, count, stride, before, dilation in WINDOWS_ALONG:
         a = {"stride": stride, "before": before, "dilation": dilation}
         if of_gradient:
-            a["length"] = n
-            scale = lambda i, y, a=a: windows_along_axis_gradient(np.abs(i[0]), a)  # noqa: E731
-            found.append(Case([normal(batch, count, others, size)], a, scale))
+            found.append(gradient(normal(batch, count, others, size), a | {"length": n}))
         else:
             a |= {"size": size, "count": count}
             found.append(Case([normal(batch, n, others)], a))
