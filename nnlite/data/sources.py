@@ -249,7 +249,8 @@ def array_of(values, name):
     if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
         values = np.from_dlpack(values)
     if isinstance(values, Mapping):
-        raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
+        of = f"a dict of {', '.join(map(str, values))}" if values else "an empty dict"
+        raise TypeError(f"{name}: expected one array, got {of}")
     try:
         with prefixed(f"{name}: ", TypeError):  # a symbol has no values
             return np.asarray(values)

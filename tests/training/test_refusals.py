@@ -490,3 +490,9 @@ def test_data_without_an_array_are_refused(functional, x):
     for run in (model.fit, model.train_on_batch, lambda x, y: model.predict(x)):
         with pytest.raises(ValueError, match=f"x: expected at least one array, got {x}"):
             run(x, Y)
+
+
+def test_an_empty_dict_is_named_where_one_array_is_expected():
+    model = keras.Sequential([keras.Input((D,)), layers.Dense(1)])
+    with pytest.raises(TypeError, match=r"x: expected one array, got an empty dict$"):
+        model.predict({})
