@@ -119,6 +119,7 @@ cdef class Engine:
         cdef nnl_call call
         cdef int k = 0
         _check_counts(len(in_shapes) + len(out_shapes), len(attrs))
+        memset(tensors, 0, sizeof(tensors))  # the data come later: a size must not depend on them
         for shape in in_shapes + out_shapes:
             _set_shape(&tensors[k], shape)
             k += 1

@@ -1,10 +1,9 @@
 """Chains of convolutions that are one op: ops/convolution_chain.py."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import samples
+from cases_chains import PARTS, SHAPES, chain_plan, of_any_size, plan_of
 from teams import team_of
 
 from nnlite import config, layers, ops
@@ -13,82 +12,34 @@ from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Model, Sequential
 from nnlite.ops import convolution_chain as chains
-from nnlite.ops.activation import KINDS
-
-# x, channels of the depthwise convolution, (KH, KW, M), strides, padding, dilation, filters. Some
-# take several turns, of rows in pairs or of single ones; some kernels are larger than the images.
-SHAPES = [
-    ((1, 1, 1, 1), 1, (1, 1, 1), 1, "valid", 1, 1),
-    ((0, 6, 6, 3), 4, (3, 3, 1), 1, "same", 1, 2),
-    ((2, 9, 9, 5), 33, (3, 3, 1), 1, "same", 1, 7),
-    ((3, 2, 3, 2), 5, (5, 7, 3), 1, "same", 1, 20),
-    ((2, 14, 15, 4), 40, (3, 3, 1), 2, "same", 1, 33),
-    ((1, 12, 11, 3), 16, (3, 3, 1), 1, "same", 3, 9),
-    ((2, 13, 9, 6), 20, (2, 3, 2), (3, 2), "valid", 1, 40),
-    ((1, 40, 40, 7), 70, (5, 5, 1), 1, "same", 1, 12),
-    ((2, 30, 60, 3), 48, (3, 3, 1), (2, 1), "same", 1, 5),
-    ((1, 5, 4, 2), 3000, (3, 3, 1), 1, "same", 1, 3),
-]
-PARTS = ["widen depthwise", "depthwise narrow", "widen depthwise narrow"]
 
 
 @pytest.fixture
-def all_joined(monkeypatch):
+def all_joined():
     """Chains of any size are one op."""
-    monkeypatch.setattr(chains, "LEAST_BETWEEN", 0)
-    monkeypatch.setattr(chains, "LARGEST_KERNEL", 1 << 30)
+    with of_any_size():
+        yield
 
 
-def values(shape, seed, real):
-    """A Variable of small numbers."""
-    return Variable(samples.normal(*shape, seed=seed) / 4, dtype=real)
-
-
-def convolutions(x, parts, shape, number, real):
-    """The convolutions, each with another activation; every second shape has biases."""
-    (*_, C), channels, (KH, KW, M), strides, padding, dilation, F = shape
-    biased, kinds = number % 2, list(KINDS)
-    last = C if "widen" not in parts else channels
-
-    def bias(features, seed):
-        return values((features,), seed, real) if biased else None
-
-    if "widen" in parts:
-        kernel = values((1, 1, C, channels), 1, real)
-        x = ops.conv2d(x, kernel, bias(channels, 2), activation="capped_relu", alpha=6.0)
-    kernel = values((KH, KW, last, M), 3, real)
-    x = ops.depthwise_conv2d(
-        x, kernel, bias(last * M, 4), strides, padding, dilation, kinds[number % len(kinds)], 0.2
-    )
-    if "narrow" in parts:
-        kernel = values((1, 1, last * M, F), 5, real)
-        x = ops.conv2d(x, kernel, bias(F, 6), activation=kinds[(number + 3) % len(kinds)])
-    return x
-
-
-def planned(function, shape, real, isa=None, folds=True):
+def planned(plan):
     """The names of the ops of a plan of a function of images, and what it gives."""
-    x = Tensor(shape, real)
-    with config.precision(real), Recording(executing=False) as trace:
-        y = function(x)
-    plan = Plan(trace, [x], [y], real, folds=folds, isa=isa)
-    out = np.full(y.shape, np.nan, real)
-    plan.run([(samples.normal(*shape).astype(real), 0, 0), (out, 0, 0)])
+    (x,), (y,) = plan.feeds, plan.results
+    out = np.full(y.shape, np.nan, y.dtype)
+    plan.run([(samples.normal(*x.shape).astype(x.dtype), 0, 0), (out, 0, 0)])
     return [c.op.name for c in plan.calls], out
 
 
 @pytest.mark.parametrize("parts", PARTS)
 def test_bits_are_those_of_the_single_convolutions(parts, isa, real, all_joined, monkeypatch):
     for number, shape in enumerate(SHAPES):
-        function = partial(convolutions, parts=parts.split(), shape=shape, number=number, real=real)
         results = {}
         for threads in (1, 2, 3):
             with team_of(threads):
-                names, results[threads] = planned(function, shape[0], real, isa)
+                names, results[threads] = planned(chain_plan(parts, number, real, isa))
             assert names == ["conv2d_chain"]
         with monkeypatch.context() as m:
             m.setattr(chains, "CHAINS", ())
-            names, want = planned(function, shape[0], real, isa)
+            names, want = planned(chain_plan(parts, number, real, isa))
         assert "conv2d_chain" not in names
         assert all(np.array_equal(y, want, equal_nan=True) for y in results.values()), shape
 
@@ -173,7 +124,7 @@ def test_convolutions_of_other_than_single_pixels_stay_apart(between, all_joined
     def function(x):
         return ops.depthwise_conv2d(between(x), np.ones((3, 3, 4, 1), "f"))
 
-    names, _ = planned(function, (2, 10, 10, 4), "float32")
+    names, _ = planned(plan_of(function, (2, 10, 10, 4), "float32"))
     assert "depthwise_conv2d" in names and "conv2d_chain" not in names
 
 

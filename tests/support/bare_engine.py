@@ -7,8 +7,12 @@ import json
 import sys
 from pathlib import Path
 
+import cases_chains
 import numpy as np
+from all_ops import OPS
+from cases import CASES
 from nnlite.engine._engine import MAX_NDIM
+from samples import Case
 
 REALS = {"float": "float32", "double": "float64"}
 
@@ -151,13 +155,20 @@ class Memory:
         self.made = []
 
 
+def shaped(shapes):
+    """An array of NnlTensor of these shapes, without data."""
+    made = (NnlTensor * max(1, len(shapes)))()
+    for tensor, shape in zip(made, shapes):
+        tensor.shape[: len(shape)], tensor.ndim = shape, len(shape)
+    return made
+
+
 def tensors(memory, shapes_and_sizes, arrays=()):
     """An array of NnlTensor over fresh memory, which holds `arrays` where they are given."""
-    made = (NnlTensor * max(1, len(shapes_and_sizes)))()
+    made = shaped([shape for shape, _ in shapes_and_sizes])
     for k, (shape, itemsize) in enumerate(shapes_and_sizes):
         size = int(np.prod(shape)) * itemsize
-        made[k].data, made[k].ndim = memory.take(size), len(shape)
-        made[k].shape[: len(shape)] = shape
+        made[k].data = memory.take(size)
         if k < len(arrays):
             ctypes.memmove(made[k].data, np.ascontiguousarray(arrays[k]).ctypes.data, size)
     return made
@@ -176,7 +187,10 @@ def call(engine, number, op, case, real, threads, memory):
     inputs = tensors(memory, [(a.shape, a.itemsize) for a in arrays], arrays)
     outputs = tensors(memory, [(s, np.dtype(k).itemsize) for s, k in zip(shapes, kinds)])
     step.call = NnlCall(inputs, outputs, c_attrs, len(arrays), len(shapes))
-    size = engine.scratch[number](step.call, threads)
+    alone = NnlCall(
+        shaped([a.shape for a in arrays]), shaped(shapes), c_attrs, len(arrays), len(shapes)
+    )
+    size = engine.scratch[number](alone, threads)  # as a plan asks, before there are data
     step.scratch = memory.take(size, aligned=True) if size else None
     status = NnlStatus()
     program = NnlProgram(ctypes.pointer(step), None, None, 1, 0)
@@ -188,39 +202,26 @@ def call(engine, number, op, case, real, threads, memory):
     return -1 if bad == 2**63 - 1 else bad
 
 
-class Packed:
-    """A case of an op that packs kernels, or reads them packed: the values do not matter here."""
-
-    bad = None
-
-    def __init__(self, arrays, attrs):
-        self.arrays_and_attrs = arrays, attrs
-
-    def arrays(self, real):
-        return [a.astype(real) for a in self.arrays_and_attrs[0]]
-
-    def attrs_for(self, real):
-        return self.arrays_and_attrs[1]
-
-
-def packed_cases(name, ops, cases, real, panel):
-    """The cases of 'pack_kernel' or of an op that reads packed kernels, made of those of the ops
-    that read them as they are."""
+def packed_cases(name, isa, real, panel):
+    """The cases of 'pack_kernel' or of an op that reads packed kernels: those of a chain as plans
+    have them, others made of those of the ops that read kernels as they are."""
+    if name == "conv2d_chain":
+        return cases_chains.cases(isa, real)
     found = []
-    for other in [n for n, op in ops.items() if op.packs and name in ("pack_kernel", op.packs[1])]:
-        for case in cases[other]:
+    for other in [n for n, op in OPS.items() if op.packs and name in ("pack_kernel", op.packs[1])]:
+        for case in CASES[other]:
             x, w, *columns = case.arrays(real)
             attrs = case.attrs_for(real)
             given = columns if len(columns) > 1 else []
             packing = {"groups": attrs.get("groups", 1), "panel": panel}
             if name == "pack_kernel":
-                found.append(Packed([w, *given], packing))
+                found.append(Case([w, *given], packing))
                 continue
-            shapes = ops["pack_kernel"].infer(w.shape, *[c.shape for c in given], **packing)
+            shapes = OPS["pack_kernel"].infer(w.shape, *[c.shape for c in given], **packing)
             packed, *bias = map(np.ones, shapes)
-            (y,) = ops[other].infer(x.shape, w.shape, *[c.shape for c in columns], **attrs)
+            (y,) = OPS[other].infer(x.shape, w.shape, *[c.shape for c in columns], **attrs)
             read = [x, packed, *(bias or columns[-1:])]
-            found.append(Packed(read, {**attrs, "features": y[-1]}))
+            found.append(Case(read, {**attrs, "features": y[-1]}))
     return found
 
 
@@ -230,9 +231,6 @@ def main(teams, libraries):
     `teams` lists the sizes of teams that run a case. Of several such lists the cases take one each,
     in turn.
     """
-    from all_ops import OPS
-    from cases import CASES
-
     # Rows, columns, depth of a gradient: one micro-panel and many, few rows, many blocks of each.
     pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]
 
@@ -244,7 +242,8 @@ def main(teams, libraries):
         for number in range(engine.n_ops):
             name = engine.names[number].decode()
             print(isa, real, name, file=sys.stderr, flush=True)
-            cases = CASES.get(name) or packed_cases(name, OPS, CASES, REALS[real], engine.panel)
+            cases = CASES.get(name) or packed_cases(name, isa, REALS[real], engine.panel)
+            assert cases, f"nothing to run {name} with"
             for k, case in enumerate(cases):
                 for threads in teams[k % len(teams)]:
                     bad = call(engine, number, OPS[name], case, REALS[real], threads, memory)

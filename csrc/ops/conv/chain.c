@@ -19,9 +19,10 @@
 /* Reals of the rows between two of the convolutions, which takes an eighth of an L2 of 2 MB. */
 enum { BETWEEN = 1 << 16 };
 
-/* A convolution of single pixels, from C to F channels. Its kernel is packed as for conv2d_packed;
- * NULL: there is none. */
+/* A convolution of single pixels, from C to F channels, if the chain has it. Its kernel is packed as
+ * for conv2d_packed. */
 typedef struct {
+    bool is_there;
     const real *kernel;
     nnl_epilogue epilogue;
     int64_t C, F;
@@ -30,7 +31,8 @@ typedef struct {
 /* That of the inputs begin ... end - 1. attr: kind and alpha of the activation */
 static nnl_point point_of(const nnl_call *call, int64_t begin, int64_t end, const nnl_attr *attr,
                           int64_t C, int64_t F) {
-    return (nnl_point){.kernel = begin < end ? call->in[begin].data : NULL,
+    return (nnl_point){.is_there = begin < end,
+                       .kernel = begin < end ? call->in[begin].data : NULL,
                        .epilogue = {.bias = begin + 1 < end ? call->in[begin + 1].data : NULL,
                                     .activation = (int)attr[0].i,
                                     .alpha = attr[1].f},
@@ -87,12 +89,12 @@ static nnl_chain chain_of(const nnl_call *call) {
                    .kernel = transposed_size(w),
                    .bias = lines(channels)};
     const nnl_depthwise *d = &o.d;
-    const int64_t row = d->OW * channels, widened_row = o.widen.kernel ? d->W * C : 0;
+    const int64_t row = d->OW * channels, widened_row = o.widen.is_there ? d->W * C : 0;
     const int64_t fit = BETWEEN / max_of(max_of(row, d->stride_h * widened_row), 1);
     o.rows = min_of(max_of(fit < STRIP_ROWS ? fit : fit / STRIP_ROWS * STRIP_ROWS, 1), d->OH);
     const int64_t under = (o.rows - 1) * d->stride_h + (d->KH - 1) * d->dilation_h + 1;
     o.widened = lines(min_of(under, d->H) * widened_row);
-    o.depthwise_y = o.narrow.kernel ? lines(o.rows * row) : 0;
+    o.depthwise_y = o.narrow.is_there ? lines(o.rows * row) : 0;
     return o;
 }
 
@@ -142,7 +144,7 @@ static void op_conv2d_chain(const nnl_call *call, nnl_team *team) {
         real *to = (real *)y->data + r * d->OW * y->shape[3];
         nnl_prefetch prefetch = plan_prefetch((nnl_range){r + n, r + 2 * n}, all, y, x,
                                               ceil_div(n * d->OW, MR) * ceil_div(y->shape[3], NR));
-        if (o.widen.kernel) {
+        if (o.widen.is_there) {
             const bool is_next = oh && r > share.begin;
             const int64_t kept = is_next ? max_of(known.end - under.begin, 0) : 0;
             if (kept)
@@ -153,9 +155,9 @@ static void op_conv2d_chain(const nnl_call *call, nnl_team *team) {
             known = under;
             from = widened;
         }
-        real *depthwise_y = o.narrow.kernel ? widened + o.widened : to;
+        real *depthwise_y = o.narrow.is_there ? widened + o.widened : to;
         depthwise_part(d, from, under, kernel, &o.epilogue, depthwise_y, rows);
-        if (o.narrow.kernel) convolve_pixels(&o.narrow, depthwise_y, n * d->OW, to, &prefetch);
+        if (o.narrow.is_there) convolve_pixels(&o.narrow, depthwise_y, n * d->OW, to, &prefetch);
     }
 }
 
