@@ -15,8 +15,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from nnlite import NNClassifier, NNRegressor
 
 # Enough to learn what the checks expect to be learned, and quick.
-CLASSIFIER = NNClassifier("8", epochs=15, learning_rate=0.1, random_state=0)
-REGRESSOR = NNRegressor("8", epochs=15, learning_rate=0.1, random_state=0)
+CLASSIFIER = NNClassifier("8", epochs=15, learning_rate=0.1, random_state=0, ensemble=1)
+REGRESSOR = NNRegressor("8", epochs=15, learning_rate=0.1, random_state=0, ensemble=1)
 
 
 def pipeline(estimator, name, value):
