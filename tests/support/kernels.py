@@ -1,5 +1,7 @@
 """What tests of kernels share: a kernel between guard bytes, and how far it is from the oracle."""
 
+import math
+
 import numpy as np
 import oracle
 import oracle_conv
@@ -39,7 +41,7 @@ class Guarded:
 
     def array(self, shape, dtype):
         """An array full of 0xA5 bytes, like everything around it."""
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = math.prod(shape) * np.dtype(dtype).itemsize
         raw = np.full(size + 320, 0xA5, np.uint8)
         start = -raw.ctypes.data % 64 + 128 + 8
         self.made.append((raw, start, start + size))
@@ -77,9 +79,14 @@ def run(name, case, isa, real, threads=1):
     return [*outputs, *(inputs[i] for i in op.writes)], -1 if bad is None else bad[0]
 
 
+def wider(real):
+    """A type of more digits, of float64 where the platform has one."""
+    return np.longdouble if real == "float64" else np.float64
+
+
 def expected(name, case, real):
-    """The oracle's results, float64 in a wider type where the platform has one."""
-    wide = np.longdouble if real == "float64" else np.float64
+    """The oracle's results, in a wider type."""
+    wide = wider(real)
     inputs = []
     for a in case.arrays(real):
         if a.dtype.kind == "f":
@@ -107,7 +114,7 @@ def ulp_off(got, want, scale, real):
     """How far each number is from what it should be, in units of the last place of `scale`."""
     if got.dtype.kind != "f":
         return np.where(got == want, 0.0, np.inf)
-    want = want.astype(np.longdouble)
+    want = want.astype(wider(real))
     with np.errstate(all="ignore"):
         rounded = want.astype(real)
         size = np.abs(want if scale is None else np.maximum(scale, np.abs(want))).astype(real)
