@@ -33,6 +33,13 @@ def _from(least, kind=Real, closed="left", most=None):
     return [Interval(kind, least, most, closed=closed)]
 
 
+def _follow(network, other):
+    """Give a network the weights of another one."""
+    for v, values in zip(network.parameters, other.parameters):
+        if v is not values:
+            v.assign(values)
+
+
 def is_stochastic(estimator):
     """Whether the solver takes batches; `partial_fit` needs one that does."""
     if estimator.solver not in STOCHASTIC:
@@ -170,17 +177,14 @@ class BaseMLP(BaseEstimator):
         if first:
             self._begin([X.shape[1], *hidden, self.n_outputs_], X.dtype)
         network = self._linked()
+        trained = self._trained_for(network, X, y, incremental)
         if self.solver == "lbfgs":
-            self._fit_lbfgs(network, X, y, sample_weight)
-            network._step_cache.clear()  # and with the steps their working memory
+            self._fit_lbfgs(trained, network, X, y, sample_weight)
         else:
-            trained = self._trained_for(network, X, y, incremental)
             self._fit_stochastic(trained, X, y, sample_weight, incremental)
             if not incremental:
-                trained._step_cache.clear()
-            for v, values in zip(network.parameters, trained.parameters):
-                if v is not values:
-                    v.assign(values)
+                trained._step_cache.clear()  # and with the steps their working memory
+            _follow(network, trained)
         self._show(network)
         if not all(np.isfinite(w).all() for w in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
@@ -249,9 +253,7 @@ class BaseMLP(BaseEstimator):
                 or is_lost_in_float32(y)
             )
             self._trained = Network.of(*settings, "float32") if narrow else network
-        for v, values in zip(self._trained.parameters, network.parameters):
-            if v is not values:
-                v.assign(values)
+        _follow(self._trained, network)
         return self._trained
 
     def _compile(self, network, optimizer):
@@ -267,17 +269,29 @@ class BaseMLP(BaseEstimator):
         """Targets as the network's loss takes them."""
         return y.astype(network._precision, copy=False)
 
-    def _fit_lbfgs(self, network, X, y, sample_weight):
-        self._compile(network, LBFGS(tol=self.tol, max_fun=self.max_fun))
-        evaluate, done = self._evaluation(network, X, y, sample_weight), itertools.count(1)
+    def _fit_lbfgs(self, trained, network, X, y, sample_weight):
+        """Search with `trained`, and with `network` from where a search of float32 ends before
+        iterations do: the last digits of a loss, and of gradients, are lost in float32."""
+        done, calls, self.n_iter_ = itertools.count(1), 0, 0
 
         def tell(loss):
             terminal.write(f"Iteration {next(done)}, loss = {loss:.8f}")
 
-        variables = network.parameters
-        tell = tell if self.verbose else None
-        result = self._optimizer.minimize(evaluate, variables, self.max_iter, tell)
-        self.n_iter_, self.loss_ = min(result.nit, self.max_iter), result.fun
+        for searching in dict.fromkeys((trained, network)):
+            self._compile(searching, LBFGS(tol=self.tol, max_fun=self.max_fun - calls))
+            result = self._optimizer.minimize(
+                self._evaluation(searching, X, y, sample_weight),
+                searching.parameters,
+                self.max_iter - self.n_iter_,
+                tell if self.verbose else None,
+            )
+            searching._step_cache.clear()
+            _follow(network, searching)
+            calls += result.nfev
+            self.n_iter_ = min(self.n_iter_ + result.nit, self.max_iter)
+            if self.n_iter_ == self.max_iter or calls >= self.max_fun:
+                break
+        self.loss_ = result.fun
         if result.status:
             more = ""
             if self.n_iter_ == self.max_iter:

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from nnlite import config
 from nnlite import neural_network as ours
 from nnlite.neural_network.precision import is_lost_in_float32
+from nnlite.optimizers import LBFGS
 from nnlite.training import loop
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -120,6 +121,36 @@ def test_many_values_are_learned_in_float32_and_the_curve_agrees():
     with config.precision("float64"):
         again = ours.MLPClassifier(**settings).fit(X, y)
     np.testing.assert_allclose(again.loss_curve_, expected.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "settings, precisions, ends",
+    [
+        ({"max_iter": 5}, ["float32"], "LIMIT"),
+        ({"max_fun": 4}, ["float32"], "LIMIT"),
+        ({"tol": 0.01}, ["float32", "float64"], "CONVERGENCE"),
+        ({"tol": 0.0, "alpha": 10.0, "max_iter": 900}, ["float32", "float64"], "CONVERGENCE"),
+    ],
+    ids=str,
+)
+def test_lbfgs_goes_on_in_float64_where_float32_ends_it(settings, precisions, ends, monkeypatch):
+    minimize, searched, results = LBFGS.minimize, [], []
+
+    def noted(self, evaluate, variables, *given):
+        searched.append(variables[0].dtype)
+        results.append(minimize(self, evaluate, variables, *given))
+        return results[-1]
+
+    monkeypatch.setattr(LBFGS, "minimize", noted)
+    X, y = load_digits(return_X_y=True)
+    settings = {"solver": "lbfgs", "hidden_layer_sizes": 20, "random_state": 0, **settings}
+    expected = theirs.MLPClassifier(**settings).fit(X / 16, y)
+    got = ours.MLPClassifier(**settings).fit(X / 16, y)
+    assert searched == precisions and ends in results[-1].message
+    assert got.n_iter_ == sum(r.nit for r in results) <= got.max_iter
+    assert sum(r.nfev for r in results) <= got.max_fun + 1
+    assert got.coefs_[0].dtype == np.float64
+    assert got.loss_ == results[-1].fun == pytest.approx(expected.loss_, abs=1e-3)
 
 
 COLUMN = np.linspace(0.0, 1.0, 50)[:, None]
