@@ -41,8 +41,8 @@ class Stack:
             return NotImplemented
         return frozen(self.layers) == frozen(other.layers)
 
-    def __hash__(self):
-        return hash(frozen(self.layers))
+    def __hash__(self):  # of the kinds alone: a search asks for it tens of thousands of times
+        return hash(tuple(map(type, self.layers)))
 
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.layers))})"
