@@ -53,7 +53,12 @@ def test_example_runs_and_says_something(path, few_images, few_others, tmp_path)
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "MPLBACKEND": "Agg", "NNLITE_DATA": str(few_others)},
+        env={
+            **os.environ,
+            "MPLBACKEND": "Agg",
+            "NNLITE_DATA": str(few_others),
+            "OMP_NUM_THREADS": "1",  # each core has tests of its own
+        },
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
