@@ -19,8 +19,8 @@
 /* Reals of the rows between two of the convolutions, which takes an eighth of an L2 of 2 MB. */
 enum { BETWEEN = 1 << 16 };
 
-/* A convolution of single pixels, from C to F channels, if the chain has it. Its kernel is packed as
- * for conv2d_packed. */
+/* A convolution of single pixels, from C to F channels, if the chain has it. Its kernel is packed
+ * as for conv2d_packed. */
 typedef struct {
     bool is_there;
     const real *kernel;
