@@ -72,7 +72,7 @@ def main():
     rows, worst = [], 0.0
     try:
         for name, settings in CASES:
-            answers = timing.interleave(workers, given.rounds, "fit", name, settings)
+            answers = timing.interleave(workers, given.rounds, "fit", name, settings, twice=True)
             curves = [np.array(answers[who][0].value) for who in answers]
             same = len(curves[0]) == len(curves[1])
             apart = np.abs(curves[0] - curves[1]).max() if same else np.inf
