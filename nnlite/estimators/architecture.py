@@ -42,7 +42,7 @@ class Stack:
         return frozen(self.layers) == frozen(other.layers)
 
     def __hash__(self):  # of the kinds alone: a search asks for it tens of thousands of times
-        return hash(tuple(map(type, self.layers)))
+        return hash(tuple(type(layer) for layer in self.layers if isinstance(layer, Configurable)))
 
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.layers))})"

@@ -109,6 +109,9 @@ def test_stacks_are_equal_by_their_settings():
     assert one != same and one != [Dense(4)] and len({one, same}) == 2
     same = Stack(Dense(4.0, kernel_regularizer=L2(0.1)))
     assert one == same and hash(one) == hash(same)
+    named = Stack(("hidden", Dense(4)))
+    listed = Stack.from_config({"layers": [["hidden", Dense(4)]]})  # as JSON has it
+    assert named == listed and hash(named) == hash(listed)
     assert Stack(Dense(4)) != Stack(("hidden", Dense(4))) != Stack(Dropout(0.4))
     assert not any(hasattr(one, name) for name in ("__len__", "__getitem__", "__array__"))
     assert np.array(one).item() is one
