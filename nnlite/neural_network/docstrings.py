@@ -8,7 +8,9 @@ _PARAMETERS = """Parameters
         Of the hidden layers; 'logistic' is the sigmoid.
     solver : {'lbfgs', 'sgd', 'adam'}, default 'adam'
         How the loss is made small: by batches, as `optimizers.SGD` and `optimizers.Adam` do; or by
-        all rows at once, as `optimizers.LBFGS` does, often the better one for few rows.
+        all rows at once, as `optimizers.LBFGS` does, often the better one for few rows. X of
+        float64 and of more than 16,384 values is learned in float32, if that holds it, but for a
+        fit within `config.precision("float64")`. 'lbfgs' goes on in float64 where that ends early.
     alpha : float of at least 0, default 0.0001
         Half of this, times the sum of all squared weights (without biases) and divided by the rows
         of the batch, or the sum of their weights, is added to the loss.

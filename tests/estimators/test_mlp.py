@@ -153,6 +153,15 @@ def test_lbfgs_goes_on_in_float64_where_float32_ends_it(settings, precisions, en
     assert got.loss_ == results[-1].fun == pytest.approx(expected.loss_, abs=1e-3)
 
 
+def test_many_values_are_searched_in_float64_where_that_is_asked_for():
+    X, y = load_digits(return_X_y=True)
+    settings = {"solver": "lbfgs", "hidden_layer_sizes": 20, "max_iter": 10, "random_state": 0}
+    expected = theirs.MLPClassifier(**settings).fit(X / 16, y)
+    with config.precision("float64"):
+        got = ours.MLPClassifier(**settings).fit(X / 16, y)
+    assert got.loss_ == pytest.approx(expected.loss_, rel=1e-9)
+
+
 COLUMN = np.linspace(0.0, 1.0, 50)[:, None]
 
 
