@@ -2,9 +2,9 @@
 
     python benchmarks/mlp.py --rounds 5
 
-Each in a process of its own. It ends with an error if losses differ by more than 1e-3. Seconds of
-the processor say more than those of the clock where the machine does other things, too. See
-benchmarks/README.md.
+Each in a process of its own. Of two fits in a turn the second counts. It ends with an error if
+losses differ by more than 1e-3. Seconds of the processor say more than those of the clock where the
+machine does other things, too. See benchmarks/README.md.
 """
 
 import argparse
