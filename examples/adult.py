@@ -3,19 +3,24 @@
     NNLITE_DATA=... python examples/adult.py
 
 reads adult-train.csv.gz and adult-test.csv.gz (B. Becker and R. Kohavi, 1996) from the folder
-tabular in there, as pandas reads them, and writes adult.png: which columns matter.
+tabular in there, as pandas reads them, and writes adult.png: which columns matter. Needs pandas and
+matplotlib: pip install pandas "nnlite[demo]".
 """
 
 import os
 import sys
 from pathlib import Path
 
-import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
 from nnlite import NNClassifier
 from nnlite.inspection import integrated_gradients, plot_importance
+
+try:
+    import pandas as pd
+except ImportError:
+    sys.exit("pandas is not installed: pip install pandas")
 
 folder = Path(os.environ.get("NNLITE_DATA", ""), "tabular")
 names = """age workclass fnlwgt education education_num marital_status occupation relationship
